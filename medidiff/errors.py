@@ -37,9 +37,7 @@ class MedidiffError(Exception):
         What to do about it.
     """
 
-    def __init__(
-        self, what: str, *, where: str = "", found: str = "", needed: str = "", hint: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", found: str = "", needed: str = "", hint: str = "") -> None:
         self.what, self.where, self.found, self.needed, self.hint = what, where, found, needed, hint
         super().__init__(self._line())
 

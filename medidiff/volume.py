@@ -44,7 +44,9 @@ class Geometry:
 
     def _check(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
-            raise GeometryError("grid is empty or not 3D", found=f"shape {self.shape}", needed="three axes of 1 or more")
+            raise GeometryError(
+                "grid is empty or not 3D", found=f"shape {self.shape}", needed="three axes of 1 or more"
+            )
         if self.affine.shape != (4, 4) or not np.isfinite(self.affine).all():
             raise GeometryError("affine is not a finite 4x4 matrix", found=str(self.affine.tolist()))
         spacing = np.linalg.norm(self.affine[:3, :3], axis=0)
