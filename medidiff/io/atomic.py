@@ -1,0 +1,65 @@
+"""Files that appear whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from medidiff.errors import OutputError
+
+__all__ = ["make_folder", "replacing", "unwritable"]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the name ``path`` only once it is complete and on disk.
+
+    It is written under a hidden name in the same folder, synced and renamed. Whatever stops the writing, an
+    interrupt included, removes it and leaves an earlier ``path`` as it was.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or the disk is full.
+    """
+    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    try:
+        with part.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, and make sure that files can be made in it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or written.
+    """
+    probe = path / f".{uuid4().hex[:8]}.part"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """Say in one line why ``path`` cannot be written."""
+    return OutputError(
+        "cannot be written",
+        where=str(path),
+        found=error.strerror or str(error),
+        hint="free space or choose another output folder",
+    )
