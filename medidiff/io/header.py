@@ -155,8 +155,8 @@ def _shape(raw: Any, path: Path) -> tuple[int, ...]:
 def _dtype(raw: Any, path: Path) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = np.dtype(raw.get_data_dtype())
-    except HeaderDataError as error:
-        raise damaged(path, str(error)) from error
+    except (HeaderDataError, KeyError) as error:
+        raise damaged(path, f"data type code {raw['datatype']}") from error
     if dtype.kind not in "iuf":
         raise InputError(
             "voxels are not real numbers",
