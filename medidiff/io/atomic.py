@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from medidiff.errors import OutputError
 
-__all__ = ["make_folder", "replacing", "unwritable"]
+__all__ = ["make_folder", "remove", "replacing", "unwritable"]
 
 
 @contextmanager
@@ -51,6 +51,20 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         probe.touch(exist_ok=False)
         probe.unlink()
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there.
+
+    Raises
+    ------
+    OutputError
+        If it is there and cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
 

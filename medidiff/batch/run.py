@@ -1,0 +1,144 @@
+"""Work through a manifest: one case after the other, each recorded, none able to stop the rest."""
+
+import errno
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from medidiff.batch.case import Case, Manifest, Record, Status
+from medidiff.batch.ledger import Ledger
+from medidiff.batch.store import finished, refuse_foreign, save
+from medidiff.errors import AlreadySharp, MedidiffError, OutputError
+from medidiff.io.nifti import check_content, read_nifti
+from medidiff.volume import Volume
+
+if TYPE_CHECKING:
+    from medidiff.tasks import Result
+
+__all__ = ["Watcher", "Work", "run"]
+
+Work = Callable[[Volume, Callable[[float], None]], "Result"]
+"""What is done with a volume; the second argument takes the fraction done, 0 to 1."""
+
+HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Errors of writing that the next case would meet again: disk full, quota used up, read-only."""
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def started(self, case: Case) -> None:
+        """Take note that a case begins."""
+
+    def advanced(self, fraction: float) -> None:
+        """Take note that this fraction of the case is done."""
+
+    def ended(self, record: Record) -> None:
+        """Take note of what came of the case."""
+
+    def noted(self, line: str) -> None:
+        """Take note of trouble that belongs to no case."""
+
+
+def run(
+    manifest: Manifest, work: Work, *, watcher: Watcher, settings: Mapping[str, Any], force: bool = False
+) -> list[Record]:
+    """Make what the manifest plans, with ``cases.csv`` and ``run.json`` in its output folder.
+
+    A case that fails is recorded and the next one begins; only a disk that takes no more ends the run early.
+    Finished cases are left as they are unless ``force``.
+
+    Parameters
+    ----------
+    manifest
+        What to do.
+    work
+        What is done with each volume; raises `AlreadySharp` if there is nothing to do.
+    watcher
+        Told of every case.
+    settings
+        How it is run, for ``run.json``.
+    force
+        Do finished cases again, and write over files of others.
+
+    Returns
+    -------
+    list of Record
+        One per case, in order.
+
+    Raises
+    ------
+    OutputError
+        If the output folder cannot be written.
+    KeyboardInterrupt
+        After the records are complete: the case in hand ``interrupted``, those after it ``not run``.
+    """
+    ledger = Ledger(manifest, settings)
+    records: list[Record] = []
+    outcome = "interrupted"
+    try:
+        for case in manifest.cases:
+            watcher.started(case)
+            records.append(_attempt(case, manifest, work, watcher, force=force))
+            watcher.ended(records[-1])
+            ledger.add(records[-1])
+            if _is_hopeless(records[-1]):
+                break
+        outcome = "finished" if len(records) == len(manifest.cases) else "stopped"
+    finally:
+        records += _left_over(manifest.cases[len(records) :], outcome)
+        _close(ledger, outcome, records, watcher)
+    return records
+
+
+def _attempt(case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, force: bool) -> Record:
+    began = time.perf_counter()
+
+    def ended(status: Status, error: Exception | None = None, **told: Any) -> Record:
+        return Record(case, status, seconds=time.perf_counter() - began, error=error, **told)
+
+    try:
+        if not force and (before := finished(case, manifest)):
+            return ended(Status.DONE_BEFORE, facts=before)
+        if not force:
+            refuse_foreign(case)
+        volume = read_nifti(case.source)
+        check_content(volume)
+        result = work(volume, watcher.advanced)
+        return ended(Status.DONE, facts=save(case, manifest, volume, result))
+    except AlreadySharp as told:
+        return ended(Status.PASSED_BY, reason=str(told))
+    except MedidiffError as error:
+        return ended(Status.FAILED, error, reason=_located(error, case))
+    except MemoryError as error:
+        return ended(Status.FAILED, error, reason=f"{case.source}: not enough memory")
+    except Exception as error:
+        line = " ".join(f"{case.source}: unexpected {type(error).__name__}: {error}".split())
+        return ended(Status.FAILED, error, reason=line)
+
+
+def _located(error: MedidiffError, case: Case) -> str:
+    return str(error) if error.where else f"{case.source}: {error}"
+
+
+def _is_hopeless(record: Record) -> bool:
+    """Whether the next case would fail for the same reason."""
+    cause = record.error.__cause__ if isinstance(record.error, OutputError) else None
+    return isinstance(cause, OSError) and cause.errno in HOPELESS
+
+
+def _left_over(cases: Sequence[Case], outcome: str) -> list[Record]:
+    """Record what the run did not come to; the first of these was in hand when it was interrupted."""
+    records = [Record(case, Status.NOT_RUN, reason=f"the run was {outcome}") for case in cases]
+    if outcome == "interrupted":
+        records[:1] = [replace(record, status=Status.INTERRUPTED) for record in records[:1]]
+    return records
+
+
+def _close(ledger: Ledger, outcome: str, records: Sequence[Record], watcher: Watcher) -> None:
+    """Complete the records; a disk that is too full for them must not hide what became of the cases."""
+    try:
+        ledger.close(outcome, records)
+    except OutputError as error:
+        watcher.noted(f"records are incomplete: {error}")

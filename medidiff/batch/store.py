@@ -1,0 +1,139 @@
+"""The files of one finished case: written together, told apart from other people's, found again."""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medidiff import __version__
+from medidiff.batch.case import RESEARCH_ONLY, Case, Manifest
+from medidiff.errors import InputError, MedidiffError, OutputError
+from medidiff.io.atomic import make_folder, remove
+from medidiff.io.header import read_header
+from medidiff.io.nifti import write_nifti
+from medidiff.io.sidecar import plain, read_json, sidecar_path, write_json
+from medidiff.volume import Volume
+
+if TYPE_CHECKING:
+    from medidiff.tasks import Result
+
+__all__ = ["finished", "made_from", "refuse_foreign", "save"]
+
+
+def made_from(case: Case, manifest: Manifest) -> dict[str, Any]:
+    """Tell all that decides the result of a case: equal answers, equal results.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be read.
+    """
+    return {
+        "task": manifest.task,
+        "input_sha256": _sha256(case.source),
+        "sidecar_sha256": _sha256(beside) if (beside := sidecar_path(case.source)).is_file() else None,
+        "model_sha256": manifest.model.get("sha256"),
+        "options": plain(manifest.options),
+    }
+
+
+def finished(case: Case, manifest: Manifest) -> dict[str, Any]:
+    """Return the sidecar of a result that is there and was made from the same input, model and options.
+
+    Empty if there is none, or anything about it has changed.
+    """
+    if not (case.sidecar.is_file() and case.image.is_file()):
+        return {}
+    try:
+        told = read_json(case.sidecar)
+        same = told.get("made_from") == made_from(case, manifest)
+    except InputError:
+        return {}
+    lacking = told.get("has_uncertainty") and not case.uncertainty.is_file()
+    return told if same and not lacking else {}
+
+
+def refuse_foreign(case: Case) -> None:
+    """Refuse to write over a file that this program did not write.
+
+    Raises
+    ------
+    InputError
+        If there is one under an output's name.
+    """
+    for path in (case.image, case.uncertainty):
+        if path.exists() and not _ours(path):
+            what, hint = "exists and was not written by medidiff", "move it, or overwrite it with --force"
+            raise InputError(what, where=str(path), hint=hint)
+
+
+def save(case: Case, manifest: Manifest, source: Volume, result: "Result") -> dict[str, Any]:
+    """Write image, uncertainty and sidecar of a case: all of them, or none.
+
+    Returns
+    -------
+    dict
+        What the sidecar says.
+
+    Raises
+    ------
+    OutputError
+        If something cannot be written.
+    """
+    facts = _facts(case, manifest, source, result)
+    title = f"medidiff {__version__} {{}}, research use only"
+    make_folder(case.image.parent)
+    try:
+        for old in (case.sidecar, case.uncertainty):
+            remove(old)
+        if result.uncertainty is not None:
+            write_nifti(_placed(result.uncertainty, source), case.uncertainty, description=title.format("uncertainty"))
+        write_nifti(_placed(result.volume, source), case.image, description=title.format(manifest.product))
+        write_json(case.sidecar, facts)
+    except BaseException:
+        for path in (case.sidecar, case.image, case.uncertainty):
+            with suppress(OutputError):
+                remove(path)
+        raise
+    return facts
+
+
+def _facts(case: Case, manifest: Manifest, source: Volume, result: "Result") -> dict[str, Any]:
+    told: Mapping[str, Any] = result.provenance
+    warnings = [*source.meta.get("warnings", ()), *told.get("warnings", ())]
+    facts = {
+        "tool": "medidiff",
+        "version": __version__,
+        "notice": RESEARCH_ONLY,
+        "input": str(case.source),
+        **told,
+        "residual_before": result.residual_before,
+        "residual_after": result.residual_after,
+        "has_uncertainty": result.uncertainty is not None,
+        "warnings": list(dict.fromkeys(warnings)),
+        "made_from": made_from(case, manifest),
+    }
+    return dict(plain(facts))
+
+
+def _placed(volume: Volume, source: Volume) -> Volume:
+    """Give a volume the input's kind of coordinates unless it has its own."""
+    code = volume.meta.get("xform_code", source.meta.get("xform_code", 1))
+    return replace(volume, meta={**volume.meta, "xform_code": code})
+
+
+def _ours(path: Path) -> bool:
+    try:
+        return read_header(path).description.startswith("medidiff ")
+    except MedidiffError:
+        return False
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError("cannot be read", where=str(path), found=error.strerror or str(error)) from error
