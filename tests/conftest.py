@@ -22,6 +22,11 @@ settings.register_profile("thorough", deadline=None, max_examples=1000, suppress
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+def pytest_ignore_collect(collection_path):
+    """Doctests are those of the package: what helps the tests is not imported to look for any."""
+    return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
+
+
 def pytest_collection_modifyitems(items):
     """Skip what this machine cannot run, and say why."""
     lacking = {}
