@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from anatomy import TISSUES, make_anatomy
+from anatomy import make_anatomy
 from shapes import Field, Lattice, random_field
 
 SEED = 7
@@ -41,9 +41,9 @@ MARGIN = 14.0
 # Intensities, in the order of TISSUES:
 #           air fat skin muscle bone marrow csf grey white nuclei pallidum cerebellar eye
 CONTRASTS = {
-    "T1w": (4, 900, 420, 400, 50, 560, 150, 500, 740, 580, 690, 520, 170),
-    "T2w": (4, 560, 260, 200, 30, 380, 900, 500, 340, 430, 270, 480, 940),
-    "FLAIR": (4, 600, 330, 320, 30, 400, 90, 600, 470, 560, 430, 580, 130),
+    "T1w": (0, 900, 420, 400, 50, 560, 150, 500, 740, 580, 690, 520, 170),
+    "T2w": (0, 560, 260, 200, 30, 380, 900, 500, 340, 430, 270, 480, 940),
+    "FLAIR": (0, 600, 330, 320, 30, 400, 90, 600, 470, 560, 430, 580, 130),
 }
 NOISE = 9.0
 """SD of the noise in a scan, in intensity units."""
@@ -173,9 +173,8 @@ def make_heads(seed: int, step: float = STEP, size: float = 1.0) -> tuple[Lattic
     rng = np.random.default_rng(seed + 1)
     texture = 1 + 0.006 * random_field(lattice, 6, rng) + 0.02 * random_field(lattice, 30, rng)
     coil = 1 + 0.05 * random_field(lattice, 150, rng)
-    head = labels != TISSUES.index("air")
     return lattice, {
-        name: (np.array(values, np.float32)[labels] * np.where(head, texture * coil, 0)).astype(np.float32)
+        name: np.asarray(np.array(values, np.float32)[labels] * texture * coil, np.float32)
         for name, values in CONTRASTS.items()
     }
 
