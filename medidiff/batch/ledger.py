@@ -100,6 +100,7 @@ class Ledger:
 def _row(record: Record) -> tuple[Any, ...]:
     """Return the values of a line in the order of `COLUMNS`."""
     facts = record.facts
+    residual = facts.get("data_residual", {})
     before, after = (facts.get("geometry", {}).get(side, {}) for side in ("input", "output"))
     return (
         record.case.source,
@@ -107,8 +108,8 @@ def _row(record: Record) -> tuple[Any, ...]:
         record.status.value,
         record.reason,
         round(record.seconds, 2),
-        facts.get("residual_before"),
-        facts.get("residual_after"),
+        residual.get("before"),
+        residual.get("after"),
         before.get("shape"),
         before.get("spacing_mm"),
         after.get("shape"),

@@ -108,7 +108,7 @@ def _attempt(case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, fo
         result = work(volume, watcher.advanced)
         return ended(Status.DONE, facts=save(case, manifest, volume, result))
     except AlreadySharp as told:
-        return ended(Status.PASSED_BY, reason=str(told))
+        return ended(Status.PASSED_BY, reason=_located(told, case))
     except MedidiffError as error:
         return ended(Status.FAILED, error, reason=_located(error, case))
     except MemoryError as error:
@@ -137,8 +137,9 @@ def _left_over(cases: Sequence[Case], outcome: str) -> list[Record]:
 
 
 def _close(ledger: Ledger, outcome: str, records: Sequence[Record], watcher: Watcher) -> None:
-    """Complete the records; a disk that is too full for them must not hide what became of the cases."""
+    """Complete the records; a disk too full for them must not hide what became of the cases, nor be told twice."""
     try:
         ledger.close(outcome, records)
     except OutputError as error:
-        watcher.noted(f"records are incomplete: {error}")
+        if outcome != "stopped":
+            watcher.noted(f"records are incomplete: {error}")

@@ -1,6 +1,7 @@
 """The files of one finished case: written together, told apart from other people's, found again."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -106,16 +107,23 @@ def _facts(case: Case, manifest: Manifest, source: Volume, result: "Result") -> 
     facts = {
         "tool": "medidiff",
         "version": __version__,
-        "notice": RESEARCH_ONLY,
         "input": str(case.source),
         **told,
-        "residual_before": result.residual_before,
-        "residual_after": result.residual_after,
+        **_residual(result),
         "has_uncertainty": result.uncertainty is not None,
         "warnings": list(dict.fromkeys(warnings)),
+        "notice": RESEARCH_ONLY,
         "made_from": made_from(case, manifest),
     }
     return dict(plain(facts))
+
+
+def _residual(result: "Result") -> dict[str, Any]:
+    """Tell ``||A x - y|| / ||y||`` before and after, and what else the task knows of it, if it has any."""
+    if not math.isfinite(result.residual_after):
+        return {}
+    told = {"before": result.residual_before, "after": result.residual_after}
+    return {"data_residual": {**told, **result.provenance.get("data_residual", {})}}
 
 
 def _placed(volume: Volume, source: Volume) -> Volume:

@@ -71,7 +71,7 @@ def test_the_sidecar_tells_where_the_image_comes_from(scans, tmp_path):
     assert told["input"] == str(scans / "a.nii")
     assert told["made_from"]["model_sha256"] == "abc"
     assert told["notice"].startswith("Research use only")
-    assert (told["residual_before"], told["residual_after"]) == (0.25, 0.001)
+    assert told["data_residual"] == {"before": 0.25, "after": 0.001}
     assert told["warnings"] == ["made by repetition"]
 
 
@@ -230,7 +230,17 @@ class TestDiskFull:
         assert statuses(records) == [Status.FAILED, Status.NOT_RUN, Status.NOT_RUN]
         assert "No space left on device" in records[0].reason
         assert names(out) == ["cases.csv", "run.json"]
-        assert bool(watcher.lines) != records_fit
+        assert watcher.lines == []
+
+    def test_records_that_cannot_be_completed_are_told(self, scans, tmp_path, monkeypatch):
+        watcher, last = Memory(), scans / "sub" / "c.nii.gz"
+
+        def refused(*_, **__):
+            raise OutputError("cannot be written", where="cases.csv")
+
+        monkeypatch.setattr("medidiff.batch.ledger.Ledger.close", refused)
+        assert done(planned(last, tmp_path / "out"), watcher=watcher)[0].status is Status.DONE
+        assert watcher.lines == ["records are incomplete: cases.csv: cannot be written"]
 
     def test_on_a_disk_that_is_really_full(self, tmp_path, small_disk):
         scan = good(tmp_path / "in" / "a.nii.gz", (64, 64, 20))

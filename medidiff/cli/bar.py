@@ -1,0 +1,62 @@
+"""The progress bar that a terminal gets."""
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from medidiff.batch import Case, Record
+from medidiff.cli.watchers import Lines
+
+__all__ = ["Bar"]
+
+
+class Bar(Lines):
+    """Lines above a bar of all cases with the time that is left.
+
+    Parameters
+    ----------
+    total, verbose, debug
+        As in `Lines`.
+    """
+
+    def __init__(self, total: int, *, verbose: bool = False, debug: bool = False) -> None:
+        super().__init__(total, verbose=verbose, debug=debug)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            redirect_stdout=sys.stdout.isatty(),
+            transient=True,
+            speed_estimate_period=3600,
+        )
+        self._task = self._progress.add_task("", total=total)
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def tell(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def started(self, case: Case) -> None:
+        """Name the case beside the bar."""
+        super().started(case)
+        self._progress.update(self._task, description=f"{self._place(self._ended + 1)} {case.source.name}")
+
+    def advanced(self, fraction: float) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=self._ended + fraction)
+
+    def ended(self, record: Record) -> None:
+        """Tell what came of the case, and move the bar."""
+        super().ended(record)
+        self._progress.update(self._task, completed=self._ended)

@@ -1,0 +1,131 @@
+"""Options that several commands share, and the kinds of values that they take."""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from medidiff.cli.guard import set_debugging
+
+__all__ = [
+    "AXES",
+    "DEVICES",
+    "EXISTING",
+    "FOLDER",
+    "POSITIVE",
+    "PROFILES",
+    "SPACING",
+    "debug_option",
+    "force_option",
+    "gathered",
+    "inputs_options",
+    "json_option",
+    "output_option",
+    "verbosity_options",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXISTING = click.Path(exists=True, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+AXES = click.Choice(["auto", "x", "y", "z"])
+PROFILES = click.Choice(["gaussian", "rect"])
+
+
+class Positive(click.ParamType):  # type: ignore[type-arg]
+    """A finite number above zero."""
+
+    name = "MM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not (math.isfinite(number) and number > 0):
+            self.fail(f"{value!r} is not above zero", param, ctx)
+        return number
+
+
+class Spacing(click.ParamType):  # type: ignore[type-arg]
+    """One spacing for all axes, or one for each of them."""
+
+    name = "MM|X,Y,Z"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | tuple[float, float, float]:
+        """Read one number or three with commas between them."""
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
+        numbers = [POSITIVE.convert(part, param, ctx) for part in value.split(",")]
+        if len(numbers) == 1:
+            return numbers[0]
+        if len(numbers) != 3:
+            self.fail(f"{value!r} is neither one number nor three", param, ctx)
+        return numbers[0], numbers[1], numbers[2]
+
+
+class Device(click.ParamType):  # type: ignore[type-arg]
+    """Where to compute."""
+
+    name = "auto|cpu|cuda|cuda:N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the name; whether the device is there is found out later."""
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+            self.fail(f"{value!r} is none of auto, cpu, cuda, cuda:N", param, ctx)
+        return str(value)
+
+
+POSITIVE, SPACING, DEVICES = Positive(), Spacing(), Device()
+
+
+def inputs_options(command: Command) -> Command:
+    """Add ``-i PATH...``: the option takes the first path and an argument those after it, as a shell's ``*`` gives."""
+    more = click.argument("more", nargs=-1, type=EXISTING, metavar="[PATH]...")
+    help_text = "Image or folder of images (.nii, .nii.gz); folders are searched recursively. Takes several paths."
+    return click.option("-i", "--input", "inputs", multiple=True, type=EXISTING, metavar="PATH...", help=help_text)(
+        more(command)
+    )
+
+
+def gathered(inputs: tuple[Path, ...], more: tuple[Path, ...]) -> list[Path]:
+    """Join the paths given with ``-i`` and those after them."""
+    if not (inputs or more):
+        raise click.UsageError("no input: give files or folders with -i")
+    return [*inputs, *more]
+
+
+def output_option(help_text: str) -> Callable[[Command], Command]:
+    """Add ``-o DIR``."""
+    return click.option("-o", "--output", required=True, type=FOLDER, metavar="DIR", help=help_text)
+
+
+def force_option(command: Command) -> Command:
+    """Add ``--force``."""
+    help_text = "Do finished cases again, and write over files of others that stand in the way (never over an input)."
+    return click.option("--force", is_flag=True, help=help_text)(command)
+
+
+def debug_option(command: Command) -> Command:
+    """Add ``--debug``, which the guard reads."""
+    help_text = "Show the traceback of an error."
+    return click.option("--debug", is_flag=True, callback=set_debugging, expose_value=False, help=help_text)(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def verbosity_options(command: Command) -> Command:
+    """Add ``-q`` and ``-v``."""
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
+    return quiet(
+        click.option("-v", "--verbose", is_flag=True, help="More on stderr: what was left out, and why.")(command)
+    )

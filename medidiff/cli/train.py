@@ -1,0 +1,31 @@
+"""``medidiff train``: a model from a recipe."""
+
+from pathlib import Path
+
+import click
+
+from medidiff.cli import options
+
+__all__ = ["command"]
+
+EXAMPLES = """\b
+Examples:
+  medidiff train recipe.toml
+  medidiff train recipe.toml --fresh
+  medidiff enhance -i scans/ -o enhanced/ --model runs/my-model
+"""
+
+
+@click.command("train", epilog=EXAMPLES)
+@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--fresh", is_flag=True, help="Start anew instead of resuming from the last checkpoint.")
+@options.debug_option
+def command(recipe: Path, fresh: bool) -> None:
+    """Train a model as the TOML file RECIPE says, from a folder of NIfTI files.
+
+    An interrupted training resumes exactly where it was. The folder of the trained model is printed; give it to
+    enhance as --model.
+    """
+    from medidiff.training import train
+
+    click.echo(train(recipe, resume=not fresh))

@@ -1,0 +1,276 @@
+"""``medidiff enhance``: options reach the task, results reach the disk, the shell is told the truth."""
+
+import csv
+import errno
+import json
+
+import numpy as np
+import pytest
+
+import medidiff.models
+import medidiff.tasks
+from medidiff.errors import ModelError
+from medidiff.io import read_header
+from tests.bad_files import BAD_FILES, edited_header, good, nans, stored
+from tests.fakes import double_slices
+
+
+def only_line(text):
+    lines = [line for line in text.splitlines() if line]
+    assert "Traceback" not in text
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+def table(folder):
+    with (folder / "cases.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_folder_is_enhanced_and_the_paths_of_the_results_are_printed(cli, calls, scans, tmp_path):
+    out = tmp_path / "out"
+    result = cli("enhance", "-i", scans, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines() == [str(out / "a_enhanced.nii.gz"), str(out / "sub" / "b_enhanced.nii.gz")]
+    assert "2 done; see" in result.stderr
+    assert read_header(out / "a_enhanced.nii.gz").shape == (6, 7, 8)
+    assert read_header(out / "a_enhanced.nii.gz").description.startswith("medidiff 0.1.0 enhanced, research use only")
+    assert json.loads((out / "run.json").read_text())["model"] == {"name": "toy", "version": "1", "sha256": "abc"}
+
+
+def test_the_model_is_loaded_once(cli, calls, scans, tmp_path):
+    cli("enhance", "-i", scans, "-o", tmp_path / "out", "--model", "mine")
+    assert [call["loaded"] for call in calls if "loaded" in call] == ["mine"]
+
+
+def test_every_option_reaches_the_task(cli, calls, scans, tmp_path):
+    told = {
+        "--spacing": ("1,1.5,2", "spacing", (1.0, 1.5, 2.0)),
+        "--axis": ("y", "axis", "y"),
+        "--slice-thickness": ("2.5", "slice_thickness", 2.5),
+        "--profile": ("rect", "profile", "rect"),
+        "--noise": ("3", "noise", 3.0),
+        "--steps": ("7", "steps", 7),
+        "--samples": ("2", "samples", 2),
+        "--detail": ("0.5", "detail", 0.5),
+        "--seed": ("11", "seed", 11),
+        "--device": ("cpu", "device", "cpu"),
+        "--precision": ("fp32", "precision", "fp32"),
+    }
+    options = [part for option, (given, _, _) in told.items() for part in (option, given)]
+    assert cli("enhance", "-i", scans / "a.nii.gz", "-o", tmp_path / "out", *options).exit_code == 0
+    assert {name: calls[-1][name] for _, name, _ in told.values()} == {name: value for _, name, value in told.values()}
+    assert (tmp_path / "out" / "a_uncertainty.nii.gz").exists()
+
+
+def test_like_gives_the_grid_of_an_image(cli, calls, scans, tmp_path):
+    like = good(tmp_path / "like.nii.gz", (9, 9, 9), (1, 1, 1))
+    assert cli("enhance", "-i", scans, "-o", tmp_path / "out", "--like", like).exit_code == 0
+    assert calls[-1]["like"].allclose(read_header(like).geometry)
+    assert calls[-1]["spacing"] is None
+
+
+def test_several_paths_after_one_option_are_all_taken(cli, calls, scans, tmp_path):
+    paths = [good(tmp_path / f"{name}.nii.gz") for name in "cde"]
+    result = cli("enhance", "-i", *paths, "-i", scans, "-o", tmp_path / "out")
+    assert len(result.stdout.splitlines()) == 5
+
+
+def test_an_unknown_orientation_stays_unknown(cli, calls, tmp_path):
+    edited_header(tmp_path / "a.nii.gz", sform_code=0, qform_code=0)
+    result = cli("enhance", "-i", tmp_path / "a.nii.gz", "-o", tmp_path / "out")
+    assert "warning: no sform or qform" in result.stderr
+    assert read_header(tmp_path / "out" / "a_enhanced.nii.gz").form == "pixdim"
+
+
+def test_a_second_run_does_only_what_is_left_unless_forced(cli, calls, scans, tmp_path):
+    command = ("enhance", "-i", scans, "-o", tmp_path / "out")
+    first = cli(*command)
+    again = cli(*command)
+    assert again.stdout == first.stdout
+    assert "2 done before" in again.stderr
+    assert "2 done before" not in cli(*command, "--steps", "3").stderr
+    assert "2 done;" in cli(*command, "--steps", "3", "--force").stderr
+
+
+def test_a_dry_run_tells_the_plan_and_leaves_no_trace(cli, calls, scans, tmp_path):
+    good(scans / "sharp.nii.gz", spacing=(1, 1, 1))
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    one, sharp, two = result.stdout.splitlines()
+    assert one.endswith(f"-> {tmp_path / 'out' / 'a_enhanced.nii.gz'} (6x7x12)")
+    assert "b_enhanced.nii.gz" in two
+    assert "already at the target spacing" in sharp
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("bad", BAD_FILES, ids=lambda bad: bad.__name__)
+def test_a_bad_file_gives_one_line_a_record_and_code_4(bad, cli, calls, tmp_path):
+    path = tmp_path / "bad.nii.gz"
+    bad(path)
+    result = cli("enhance", "-i", path, "-o", tmp_path / "out", "-q")
+    assert result.exit_code == 4
+    assert result.stdout == ""
+    assert BAD_FILES[bad] in only_line(result.stderr)
+    (row,) = table(tmp_path / "out")
+    assert row["status"] == "failed"
+    assert BAD_FILES[bad] in row["reason"]
+
+
+def test_text_renamed_to_nii_is_refused(cli, calls, tmp_path):
+    (tmp_path / "notes.nii").write_text("not an image")
+    result = cli("enhance", "-i", tmp_path / "notes.nii", "-o", tmp_path / "out", "-q")
+    assert "not a NIfTI file (found text" in only_line(result.stderr)
+
+
+def test_one_bad_case_among_good_ones_is_code_5(cli, calls, scans, tmp_path):
+    nans(scans / "bad.nii.gz")
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out")
+    assert result.exit_code == 5
+    assert len(result.stdout.splitlines()) == 2
+    assert "2 done, 1 failed; see" in result.stderr
+
+
+def test_a_case_already_sharp_is_passed_by_with_a_line_and_code_0(cli, calls, tmp_path):
+    good(tmp_path / "a.nii.gz", spacing=(1, 1, 1))
+    result = cli("enhance", "-i", tmp_path / "a.nii.gz", "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "[1/1] passed by:" in result.stderr
+    assert table(tmp_path / "out")[0]["status"] == "passed by"
+
+
+@pytest.mark.parametrize("content", [{}, {"a.mgz": b"x"}])
+def test_nothing_to_enhance_is_code_3(content, cli, calls, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, data in content.items():
+        (tmp_path / "in" / name).write_bytes(data)
+    result = cli("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out")
+    assert result.exit_code == 3
+    assert "no image found" in result.stderr
+    assert ("not NIfTI" in result.stderr) == bool(content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "no input"),
+        (("-i", "nowhere"), "does not exist"),
+        (("-i", ".", "--spacing", "0"), "not above zero"),
+        (("-i", ".", "--spacing", "1,1"), "neither one number nor three"),
+        (("-i", ".", "--spacing", "inf"), "not above zero"),
+        (("-i", ".", "--slice-thickness", "thin"), "not a number"),
+        (("-i", ".", "--axis", "w"), "'w' is not one of"),
+        (("-i", ".", "--profile", "box"), "'box' is not one of"),
+        (("-i", ".", "--steps", "0"), "x>=1"),
+        (("-i", ".", "--samples", "0"), "x>=1"),
+        (("-i", ".", "--detail", "2"), "0<=x<=1"),
+        (("-i", ".", "--noise", "-1"), "x>=0"),
+        (("-i", ".", "--device", "gpu"), "none of auto, cpu"),
+        (("-i", ".", "--precision", "int8"), "'int8' is not one of"),
+        (("-i", ".", "--nonsense"), "No such option"),
+        (("-i", ".", "--spacing", "1", "--like", "pyproject.toml"), "exclude each other"),
+        (("-i", ".", "--like", "pyproject.toml"), "not a NIfTI file"),
+    ],
+)
+def test_wrong_usage_is_code_2_with_a_reason(arguments, told, cli, calls, tmp_path):
+    result = cli("enhance", *arguments, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_device_that_is_not_there_is_told_before_any_work(cli, calls, scans, tmp_path):
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "--device", "cuda:99")
+    assert result.exit_code == 2
+    assert "no such GPU" in only_line(result.stderr)
+    assert not calls
+
+
+def test_a_missing_model_is_told_before_any_work(cli, calls, scans, tmp_path, monkeypatch):
+    def load_model(name):
+        raise ModelError("no such model", where=name)
+
+    monkeypatch.setattr(medidiff.models, "load_model", load_model)
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "--model", "nope")
+    assert result.exit_code == 2
+    assert only_line(result.stderr) == "error: nope: no such model"
+
+
+def test_an_output_that_would_overwrite_an_input_is_refused(cli, calls, scans):
+    good(scans / "a_enhanced.nii.gz")
+    result = cli("enhance", "-i", scans, "-o", scans)
+    assert result.exit_code == 2
+    assert "would overwrite an input" in only_line(result.stderr)
+
+
+def test_a_folder_below_a_file_cannot_be_written(cli, calls, scans, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "file" / "out", "-q")
+    assert result.exit_code == 2
+    assert "cannot be written (found Not a directory)" in only_line(result.stderr)
+
+
+def test_a_full_disk_stops_the_run_with_one_line(cli, calls, scans, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def work(volume, model, *, progress, **_):
+        monkeypatch.setattr("os.fsync", full)
+        return double_slices(volume, progress)
+
+    monkeypatch.setattr(medidiff.tasks, "super_resolve", work)
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "-q")
+    assert result.exit_code == 4
+    assert "a_enhanced.nii.gz: cannot be written (found No space left on device)" in only_line(result.stderr)
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["cases.csv", "run.json"]
+
+
+def test_debug_shows_where_a_case_failed_and_the_rest_go_on(cli, calls, scans, tmp_path):
+    nans(scans / "bad.nii.gz")
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "--debug")
+    assert result.exit_code == 5
+    assert "Traceback" in result.stderr
+
+
+def test_an_unexpected_error_is_one_line_and_code_1(cli, calls, scans, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(medidiff.models, "load_model", broken)
+    command = ("enhance", "-i", scans, "-o", tmp_path / "out")
+    result = cli(*command)
+    assert result.exit_code == 1
+    assert only_line(result.stderr) == "unexpected ZeroDivisionError: division by zero; --debug shows where"
+    assert "Traceback" in cli(*command, "--debug").stderr
+
+
+def test_quiet_tells_nothing_and_verbose_tells_all(cli, calls, scans, tmp_path):
+    (scans / "other.mgz").write_bytes(b"x")
+    assert cli("enhance", "-i", scans, "-o", tmp_path / "q", "-q").stderr == ""
+    assert "1 left out (-v tells which)" in cli("enhance", "-i", scans, "-o", tmp_path / "n").stderr
+    told = cli("enhance", "-i", scans, "-o", tmp_path / "v", "-v").stderr
+    assert "other.mgz: not NIfTI" in told
+    assert "[1/2]" in told
+    assert "begins" in told
+
+
+def test_both_residuals_of_a_resampled_result_are_told(cli, calls, scans, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    plain = medidiff.tasks.super_resolve
+
+    def resampled(*arguments, **options):
+        result = plain(*arguments, **options)
+        return replace(result, provenance={**result.provenance, "data_residual": {"after_resampling": 0.03}})
+
+    monkeypatch.setattr(medidiff.tasks, "super_resolve", resampled)
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out")
+    assert "data residual 0.25 -> 0.001, 0.03 once resampled" in result.stderr
+
+
+def test_output_is_float32_in_the_scale_of_the_input(cli, calls, scans, tmp_path):
+    cli("enhance", "-i", scans, "-o", tmp_path / "out")
+    image = stored(tmp_path / "out" / "a_enhanced.nii.gz")
+    assert image.get_data_dtype() == np.float32
+    assert image.header.get_slope_inter() == (None, None)
