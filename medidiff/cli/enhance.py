@@ -221,7 +221,7 @@ def _work(request: Request, model: "Model", like: "Header | None") -> "Work":
 
 def _print_plan(manifest: "Manifest", request: Request, like: "Header | None") -> None:
     from medidiff.batch import finished
-    from medidiff.cli.inspect import outlook
+    from medidiff.cli.outlook import outlook
 
     for case in manifest.cases:
         if not request.force and finished(case, manifest):

@@ -1,19 +1,16 @@
 """``medidiff inspect``: what an image is, and whether it would be enhanced."""
 
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from medidiff.cli import options, tables
 from medidiff.cli.guard import Exit
-from medidiff.errors import AlreadySharp, InputError, MedidiffError
 
-if TYPE_CHECKING:
-    from medidiff.io import Header
-    from medidiff.volume import Geometry
-
-__all__ = ["command", "outlook"]
+__all__ = ["command"]
 
 EXAMPLES = """\b
 Examples:
@@ -35,6 +32,7 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
     Only headers and sidecars are read, so an image full of NaN or of zeros is not noticed here. Exit code 3 if no
     image could be read.
     """
+    from medidiff.cli.outlook import outlook
     from medidiff.io import discover
 
     found, skipped = discover(paths)
@@ -51,88 +49,23 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
         click.get_current_context().exit(Exit.NOTHING_FOUND)
 
 
-def outlook(
-    path: Path,
-    *,
-    spacing: float | tuple[float, float, float] | None = None,
-    like: "Geometry | None" = None,
-    axis: str = "auto",
-) -> dict[str, Any]:
-    """Tell the facts of an image, and whether and on which grid it would be enhanced."""
-    from medidiff.io import read_header, read_sidecar
-
-    told = dict.fromkeys(FACTS)
-    told |= {"path": str(path), "readable": False, "enhance": False}
-    try:
-        header = read_header(path)
-        told |= {"readable": True, **_facts(header)}
-        told["thickness_mm"] = read_sidecar(path).get("SliceThickness")
-        target = _target(header, spacing=spacing, like=like, axis=axis)
-    except MedidiffError as error:
-        return {**told, "reason": str(error)}
-    return {**told, "enhance": True, "target_shape": target.shape, "target_spacing_mm": target.spacing, "reason": ""}
-
-
-FACTS = (
-    "path",
-    "readable",
-    "shape",
-    "spacing_mm",
-    "axes",
-    "oblique_degrees",
-    "dtype",
-    "nifti",
-    "affine_from",
-    "thickness_mm",
-    "enhance",
-    "target_shape",
-    "target_spacing_mm",
-    "reason",
-    "warnings",
-)
-"""What is told of every image, in this order."""
-
-
-def _facts(header: "Header") -> dict[str, Any]:
-    return {
-        "shape": header.shape,
-        "spacing_mm": header.geometry.spacing,
-        "axes": header.axis_codes,
-        "oblique_degrees": round(header.obliquity, 2),
-        "dtype": header.dtype.name,
-        "nifti": header.version,
-        "affine_from": header.form,
-        "warnings": header.warnings,
-    }
-
-
-def _target(header: "Header", **wanted: Any) -> "Geometry":
-    from medidiff.io.nifti import check_shape
-    from medidiff.tasks import plan_geometry
-
-    check_shape(header)
-    if min(header.geometry.shape) < 2:
-        raise InputError("only one slice", where=str(header.path), found=f"shape {header.geometry.shape}")
-    try:
-        return plan_geometry(header.geometry, **wanted)
-    except AlreadySharp as told:
-        raise AlreadySharp(told.what, where=str(header.path), found=told.found, needed=told.needed) from None
-
-
-def _print(facts: list[dict[str, Any]]) -> None:
-    """Print a table of what could be read, and below it a line for each image that would not be enhanced."""
-    rows = [_row(told) for told in facts if told["readable"]]
+def _print(facts: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of what could be read, then a line for each image that would not be enhanced and each warning."""
+    folder = Path(os.path.commonpath([Path(told["path"]).parent for told in facts])) if facts else Path()
+    rows = [_row(told, folder) for told in facts if told["readable"]]
     if rows:
         click.echo(tables.columns(rows))
     for told in facts:
-        for line in [told["reason"], *(f"{told['path']}: {warning}" for warning in told["warnings"] or ())]:
-            click.echo(line) if line else None
+        if told["reason"]:
+            click.echo(told["reason"])
+        for warning in told["warnings"]:
+            click.echo(f"{told['path']}: {warning}")
 
 
-def _row(told: dict[str, Any]) -> dict[str, Any]:
+def _row(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     oblique = told["oblique_degrees"]
     return {
-        "image": Path(told["path"]).name,
+        "image": str(Path(told["path"]).relative_to(folder)),
         "shape": "x".join(map(str, told["shape"])),
         "spacing mm": _mm(told["spacing_mm"]),
         "axes": told["axes"],

@@ -71,7 +71,7 @@ class Lines:
         if record.status in (Status.DONE, Status.DONE_BEFORE):
             click.echo(record.case.image)
         if record.status is Status.FAILED:
-            self.tell(f"failed: {record.reason}")
+            self.tell(f"{self._place(self._ended)} failed: {record.reason}")
             if self._debug and record.error:
                 self.tell("".join(traceback.format_exception(record.error)))
         elif not self._quiet:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medidiff.errors import InputError
 from medidiff.io.discover import discover
@@ -53,6 +55,24 @@ def test_equal_names_in_several_roots_are_told_apart_by_their_folders(tmp_path):
 def test_equal_names_among_files_are_told_apart_by_their_folders(tmp_path):
     paths = [good(tmp_path / f"sub-{n}" / "T1.nii.gz") for n in (1, 2)]
     assert stems(paths) == ["sub-1/T1", "sub-2/T1"]
+
+
+@given(
+    names=st.sets(st.from_regex(r"([ab]/){0,2}[ab](_nii|_2)?\.nii(\.gz)?", fullmatch=True), max_size=12),
+    roots=st.lists(st.sampled_from([".", "a", "b", "a/b", "b/a"]), min_size=1, max_size=4),
+)
+def test_whatever_is_given_no_two_names_are_equal_and_nothing_is_lost(names, roots, tmp_path_factory):
+    top = tmp_path_factory.mktemp("top")
+    for folder in [*roots, *(Path(name).parent for name in names)]:
+        (top / folder).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (top / name).write_bytes(b"x")
+    found, skipped = discover([top / root for root in roots])
+    below = {top / name for name in names if any((top / root) in (top / name).parents for root in roots)}
+    assert {item.path for item in found} == below
+    assert len({item.stem for item in found}) == len(found)
+    assert not any(item.stem.is_absolute() or ".." in item.stem.parts for item in found)
+    assert {item.reason for item in skipped} <= {"given twice"}
 
 
 def test_an_output_folder_inside_the_input_is_not_searched(tmp_path):
