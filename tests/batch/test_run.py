@@ -174,10 +174,18 @@ def test_files_of_others_are_not_overwritten_unless_forced(scans, tmp_path):
     assert statuses(done(planned(scans, tmp_path / "out"), force=True))[0] == Status.DONE
 
 
-@pytest.mark.parametrize("suffix", ["", "_enhanced"])
-def test_inputs_and_their_sidecars_are_never_outputs(suffix, tmp_path):
-    good(tmp_path / "a.nii")
-    good(tmp_path / "a_enhanced.nii.gz")
+@pytest.mark.parametrize(
+    ("names", "suffix"),
+    [
+        (["a.nii.gz"], ""),
+        (["a.nii"], ""),
+        (["a.nii", "a_enhanced.nii.gz"], "_enhanced"),
+        (["a.nii", "a_uncertainty.nii.gz"], "_enhanced"),
+    ],
+)
+def test_inputs_and_their_sidecars_are_never_outputs(names, suffix, tmp_path):
+    for name in names:
+        good(tmp_path / name)
     with pytest.raises(UsageError, match="overwrite an input"):
         planned(tmp_path, tmp_path, suffix=suffix)
 

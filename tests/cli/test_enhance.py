@@ -70,6 +70,12 @@ def test_like_gives_the_grid_of_an_image(cli, calls, scans, tmp_path):
     assert calls[-1]["spacing"] is None
 
 
+def test_like_gives_its_kind_of_coordinates_too(cli, calls, scans, tmp_path):
+    edited_header(tmp_path / "like.nii.gz", sform_code=4)
+    cli("enhance", "-i", scans / "a.nii.gz", "-o", tmp_path / "out", "--like", tmp_path / "like.nii.gz")
+    assert read_header(tmp_path / "out" / "a_enhanced.nii.gz").code == 4
+
+
 def test_several_paths_after_one_option_are_all_taken(cli, calls, scans, tmp_path):
     paths = [good(tmp_path / f"{name}.nii.gz") for name in "cde"]
     result = cli("enhance", "-i", *paths, "-i", scans, "-o", tmp_path / "out")
