@@ -64,8 +64,8 @@ def refuse_foreign(case: Case) -> None:
     InputError
         If there is one under an output's name.
     """
-    for path in (case.image, case.uncertainty):
-        if path.exists() and not _ours(path):
+    for path in (case.image, case.uncertainty, case.sidecar):
+        if path.exists() and not _ours(path) and not (path == case.sidecar and _ours(case.image)):
             what, hint = "exists and was not written by medidiff", "move it, or overwrite it with --force"
             raise InputError(what, where=str(path), hint=hint)
 
@@ -87,8 +87,7 @@ def save(case: Case, manifest: Manifest, source: Volume, result: "Result") -> di
     title = f"medidiff {__version__} {{}}, research use only"
     make_folder(case.image.parent)
     try:
-        for old in (case.sidecar, case.uncertainty):
-            remove(old)
+        _remove_old(case)
         if result.uncertainty is not None:
             write_nifti(_placed(result.uncertainty, source), case.uncertainty, description=title.format("uncertainty"))
         write_nifti(_placed(result.volume, source), case.image, description=title.format(manifest.product))
@@ -99,6 +98,14 @@ def save(case: Case, manifest: Manifest, source: Volume, result: "Result") -> di
                 remove(path)
         raise
     return facts
+
+
+def _remove_old(case: Case) -> None:
+    """Remove an earlier sidecar, so that it never tells of a newer image, and the uncertainty that belongs to it."""
+    with suppress(InputError):
+        if read_json(case.sidecar).get("has_uncertainty"):
+            remove(case.uncertainty)
+    remove(case.sidecar)
 
 
 def _facts(case: Case, manifest: Manifest, source: Volume, result: "Result") -> dict[str, Any]:
@@ -134,6 +141,8 @@ def _placed(volume: Volume, source: Volume) -> Volume:
 
 def _ours(path: Path) -> bool:
     try:
+        if path.suffix == ".json":
+            return read_json(path).get("tool") == "medidiff"
         return read_header(path).description.startswith("medidiff ")
     except MedidiffError:
         return False

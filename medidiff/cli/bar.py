@@ -3,7 +3,7 @@
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from medidiff.batch import Case, Record
 from medidiff.cli.watchers import Lines
@@ -27,14 +27,12 @@ class Bar(Lines):
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             console=Console(stderr=True),
             redirect_stdout=sys.stdout.isatty(),
             transient=True,
-            speed_estimate_period=3600,
         )
-        self._task = self._progress.add_task("", total=total)
+        self._task = self._progress.add_task("", total=total, left="")
 
     def __enter__(self) -> "Bar":
         self._progress.start()
@@ -54,9 +52,9 @@ class Bar(Lines):
 
     def advanced(self, fraction: float) -> None:
         """Move the bar."""
-        self._progress.update(self._task, completed=self._ended + fraction)
+        self._progress.update(self._task, completed=self._ended + fraction, left=self._remaining(fraction)[2:])
 
     def ended(self, record: Record) -> None:
         """Tell what came of the case, and move the bar."""
         super().ended(record)
-        self._progress.update(self._task, completed=self._ended)
+        self._progress.update(self._task, completed=self._ended, left=self._remaining()[2:])

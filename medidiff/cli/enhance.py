@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from medidiff.batch import Manifest, Work
     from medidiff.io import Header
     from medidiff.models import Model
+    from medidiff.tasks import Result
+    from medidiff.volume import Volume
 
 __all__ = ["command"]
 
@@ -191,10 +193,9 @@ def _load(request: Request) -> "Model":
 
 
 def _work(request: Request, model: "Model", like: "Header | None") -> "Work":
-    from medidiff.tasks import Result, super_resolve
-    from medidiff.volume import Volume
+    from medidiff.tasks import super_resolve
 
-    def work(volume: Volume, progress: Callable[[float], None]) -> Result:
+    def work(volume: "Volume", progress: Callable[[float], None]) -> "Result":
         result = super_resolve(
             volume,
             model,
@@ -212,11 +213,19 @@ def _work(request: Request, model: "Model", like: "Header | None") -> "Work":
             noise=request.noise,
             progress=progress,
         )
-        code = like.code if like else volume.meta["xform_code"]
-        meta = {**result.volume.meta, "xform_code": code}
-        return replace(result, volume=replace(result.volume, meta=meta))
+        return _placed(result, like) if like else result
 
     return work
+
+
+def _placed(result: "Result", like: "Header") -> "Result":
+    """Give what was made on an image's grid that image's kind of coordinates; else it keeps the input's."""
+
+    def place(volume: "Volume") -> "Volume":
+        return replace(volume, meta={**volume.meta, "xform_code": like.code})
+
+    uncertainty = None if result.uncertainty is None else place(result.uncertainty)
+    return replace(result, volume=place(result.volume), uncertainty=uncertainty)
 
 
 def _print_plan(manifest: "Manifest", request: Request, like: "Header | None") -> None:

@@ -46,7 +46,7 @@ class Lines:
 
     def __init__(self, total: int, *, quiet: bool = False, verbose: bool = False, debug: bool = False) -> None:
         self._total, self._quiet, self._verbose, self._debug = total, quiet, verbose, debug
-        self._ended = 0
+        self._ended = self._worked = 0
         self._began = self._told = time.monotonic()
 
     def tell(self, line: str) -> None:
@@ -63,11 +63,12 @@ class Lines:
         """Tell now and then how far the case is."""
         if not self._quiet and time.monotonic() - self._told >= LINE_SECONDS:
             self._told = time.monotonic()
-            self.tell(f"{self._place(self._ended + 1)} {fraction:.0%}{self._remaining(self._ended + fraction)}")
+            self.tell(f"{self._place(self._ended + 1)} {fraction:.0%}{self._remaining(fraction)}")
 
     def ended(self, record: Record) -> None:
         """Tell what came of a case."""
         self._ended += 1
+        self._worked += record.status not in (Status.DONE_BEFORE, Status.PASSED_BY)
         if record.status in (Status.DONE, Status.DONE_BEFORE):
             click.echo(record.case.image)
         if record.status is Status.FAILED:
@@ -88,7 +89,7 @@ class Lines:
             return
         told = f"{place} {record.case.source}: {record.status}"
         if record.status is Status.DONE:
-            told += f" in {duration(record.seconds)}{_residuals(record)}{self._remaining(self._ended)}"
+            told += f" in {duration(record.seconds)}{_residuals(record)}{self._remaining()}"
             for warning in record.facts.get("warnings", ()):
                 told += f"\n  warning: {warning}"
         self.tell(told)
@@ -96,10 +97,12 @@ class Lines:
     def _place(self, number: int) -> str:
         return f"[{number}/{self._total}]"
 
-    def _remaining(self, done: float) -> str:
-        if not 0 < done < self._total:
+    def _remaining(self, fraction: float = 0.0) -> str:
+        """Tell the time left, reckoned from the cases that took work; ``fraction`` of the present one is done."""
+        worked, left = self._worked + fraction, self._total - self._ended - fraction
+        if not (worked and left):
             return ""
-        seconds = (time.monotonic() - self._began) / done * (self._total - done)
+        seconds = (time.monotonic() - self._began) / worked * left
         return f", about {duration(seconds)} left"
 
 

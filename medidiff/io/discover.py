@@ -78,12 +78,11 @@ def discover(inputs: Sequence[Path], *, output: Path | None = None) -> tuple[lis
     skipped: list[Skipped] = []
     found: dict[Path, Found] = {}
     for candidate in _candidates(inputs, output, skipped):
-        real = candidate.path.resolve()
-        reason = "given twice" if real in found else _why_not(candidate.path)
+        reason = "given twice" if candidate.path in found else _why_not(candidate.path)
         if reason:
             skipped.append(Skipped(candidate.path, reason))
         else:
-            found[real] = candidate
+            found[candidate.path] = candidate
     return _told_apart(list(found.values())), skipped
 
 

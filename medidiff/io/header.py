@@ -75,7 +75,7 @@ class Header:
     @property
     def axis_codes(self) -> str:
         """Where each voxel axis points, such as ``LAS``."""
-        return "".join(nib.aff2axcodes(self.geometry.affine))  # type: ignore[no-untyped-call]
+        return "".join(nib.aff2axcodes(self.geometry.affine))
 
     @property
     def obliquity(self) -> float:

@@ -33,7 +33,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise damaged(path, str(error)) from error
     except OSError as error:
-        raise InputError("cannot be read", where=str(path), found=error.strerror or str(error)) from error
+        hint = "its link leads nowhere: fetch the content first (datalad get)" if path.is_symlink() else ""
+        raise InputError("cannot be read", where=str(path), found=error.strerror or str(error), hint=hint) from error
 
 
 def damaged(path: Path, found: str) -> InputError:

@@ -174,6 +174,19 @@ def test_files_of_others_are_not_overwritten_unless_forced(scans, tmp_path):
     assert statuses(done(planned(scans, tmp_path / "out"), force=True))[0] == Status.DONE
 
 
+def test_a_sidecar_of_others_is_not_overwritten(scans, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a_enhanced.json").write_text('{"SliceThickness": 1}')
+    assert "was not written by medidiff" in done(planned(scans, tmp_path / "out"))[0].reason
+
+
+def test_an_uncertainty_that_belongs_to_another_result_stays(scans, tmp_path):
+    out = tmp_path / "out"
+    done(planned(scans, out, options={"samples": 2}), lambda v, p: double_slices(v, p, samples=2))
+    done(planned(scans, out, suffix=""))
+    assert (out / "a_uncertainty.nii.gz").exists()
+
+
 @pytest.mark.parametrize(
     ("names", "suffix"),
     [

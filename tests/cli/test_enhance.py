@@ -72,8 +72,10 @@ def test_like_gives_the_grid_of_an_image(cli, calls, scans, tmp_path):
 
 def test_like_gives_its_kind_of_coordinates_too(cli, calls, scans, tmp_path):
     edited_header(tmp_path / "like.nii.gz", sform_code=4)
-    cli("enhance", "-i", scans / "a.nii.gz", "-o", tmp_path / "out", "--like", tmp_path / "like.nii.gz")
+    like = tmp_path / "like.nii.gz"
+    cli("enhance", "-i", scans / "a.nii.gz", "-o", tmp_path / "out", "--like", like, "--samples", 2)
     assert read_header(tmp_path / "out" / "a_enhanced.nii.gz").code == 4
+    assert read_header(tmp_path / "out" / "a_uncertainty.nii.gz").code == 4
 
 
 def test_several_paths_after_one_option_are_all_taken(cli, calls, scans, tmp_path):

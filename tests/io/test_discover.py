@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from medidiff.errors import InputError
 from medidiff.io.discover import discover
-from medidiff.io.nifti import write_nifti
+from medidiff.io.nifti import read_header, write_nifti
 from medidiff.volume import Geometry, Volume
 from tests.bad_files import good
 
@@ -108,6 +108,21 @@ def test_links_keep_their_own_names(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "sub-01_T1w.nii.gz").symlink_to(target)
     assert stems([tmp_path / "in"]) == ["sub-01_T1w"]
+
+
+def test_two_links_to_the_same_content_are_two_images(tmp_path):
+    target = good(tmp_path / "annex" / "MD5-abc.nii.gz")
+    for name in ("sub-01", "sub-02"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{name}.nii.gz").symlink_to(target)
+    assert stems([tmp_path / "in"]) == ["sub-01", "sub-02"]
+
+
+def test_a_link_to_content_that_was_not_fetched_says_so(tmp_path):
+    (tmp_path / "a.nii.gz").symlink_to(tmp_path / "annex" / "MD5-abc.nii.gz")
+    assert stems([tmp_path]) == ["a"]
+    with pytest.raises(InputError, match="fetch the content"):
+        read_header(tmp_path / "a.nii.gz")
 
 
 def test_other_image_formats_are_named_with_what_to_do(tmp_path):
