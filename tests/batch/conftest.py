@@ -1,9 +1,11 @@
-"""A disk that fills up."""
+"""Scans to work on, and a disk that fills up."""
 
 import shutil
 import subprocess
 
 import pytest
+
+from tests.bad_files import good
 
 
 @pytest.fixture
@@ -18,3 +20,11 @@ def small_disk(tmp_path):
         pytest.skip("mounting is not permitted")
     yield folder
     subprocess.run([umount, folder], check=True)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Three thick-slice scans in folders."""
+    for place, name in enumerate(("a.nii", "sub/b.nii.gz", "sub/c.nii.gz")):
+        good(tmp_path / "in" / name, seed=place)
+    return tmp_path / "in"
