@@ -39,8 +39,8 @@ HEAD_REGION_DEFINITION = (
     "The reference's voxels above a threshold, with holes filled in each slice, in three directions; their largest "
     "connected part, closed by 2 voxels and filled again. Where three quarters or more of the voxels below Otsu's "
     "threshold are exactly zero (skull-stripped) the threshold is zero. Elsewhere it lies one third of the way from "
-    "the median of the voxels below Otsu's threshold to that threshold, on the reference smoothed by a Gaussian of SD 1 "
-    "voxel, and parts thinner than 5 voxels are opened away before the largest is taken."
+    "the median of the voxels below Otsu's threshold to that threshold, on the reference smoothed by a Gaussian of SD "
+    "1 voxel, and parts thinner than 5 voxels are opened away before the largest is taken."
 )
 DATA_RANGE_DEFINITION = "The reference's 99.9th percentile inside the head region, minus 0."
 

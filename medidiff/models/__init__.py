@@ -1,0 +1,20 @@
+"""Models that ship in the wheel: cards, weights, and what a network is told."""
+
+from medidiff.models.condition import MAPS, NUMBERS, Condition, condition_on
+from medidiff.models.inference import PRECISIONS, denoiser_of
+from medidiff.models.store import Model, build_network, find_model, load_model, read_card, save_model
+
+__all__ = [
+    "MAPS",
+    "NUMBERS",
+    "PRECISIONS",
+    "Condition",
+    "Model",
+    "build_network",
+    "condition_on",
+    "denoiser_of",
+    "find_model",
+    "load_model",
+    "read_card",
+    "save_model",
+]

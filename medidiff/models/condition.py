@@ -1,0 +1,83 @@
+"""What the network is told: the one function that stacks what physics made into the network's input."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from medidiff.physics import SliceProfile, project
+
+__all__ = ["MAPS", "NUMBERS", "Condition", "condition_on", "residual_scale"]
+
+MAPS = ("consistent upsampling", "phase x", "phase y", "phase z")
+NUMBERS = tuple(
+    f"{what} {axis}"
+    for what in ("log2 ratio", "thickness over spacing", "log2 spacing")
+    for axis in "xyz"
+)
+
+CONDITION_WEIGHT = 1e-2
+"""Weight of the consistency step behind the condition: close to exact, but it does not amplify noise."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a denoiser is given beside the noisy image.
+
+    Parameters
+    ----------
+    maps
+        ``(b, 4, X, Y, Z)``, see `MAPS`; the first is also the base of the residual.
+    numbers
+        ``(b, 9)``, see `NUMBERS`.
+    scale
+        Unit of the residual between the image and the first map.
+    """
+
+    maps: Tensor
+    numbers: Tensor
+    scale: float
+
+    @property
+    def base(self) -> Tensor:
+        """``(b, 1, X, Y, Z)``, the upsampled measurement."""
+        return self.maps[:, :1]
+
+
+def condition_on(y: Tensor, operator: SliceProfile) -> Condition:
+    """Stack the upsampled measurement and the acquisition.
+
+    Parameters
+    ----------
+    y
+        ``(b, 1, x, y, z)``, the measurement in units of its head's brightness; the slice axis comes last.
+    operator
+        How it was measured.
+    """
+    base = project(operator.upsample(y), y, operator, weight=CONDITION_WEIGHT)
+    phases = [_phase(operator, axis).to(base).expand_as(base) for axis in range(3)]
+    numbers = torch.tensor(_numbers(operator), device=y.device).expand(y.shape[0], -1)
+    return Condition(torch.cat([base, *phases], 1), numbers, residual_scale(operator))
+
+
+def residual_scale(operator: SliceProfile) -> float:
+    """Typical error of the consistent upsampling, which grows with the ratio of the voxel volumes."""
+    return 0.02 * math.log2(1 + math.prod(operator.ratios))
+
+
+def _phase(operator: SliceProfile, axis: int) -> Tensor:
+    """Cosine of the distance to the nearest measured sample: 1 on it, -1 half-way to the next."""
+    if axis not in operator.axes:
+        return torch.ones((1, 1, 1))
+    phase = torch.cos(2 * math.pi * torch.from_numpy(operator.positions(axis)))
+    return phase.reshape([-1 if a == axis else 1 for a in range(3)])
+
+
+def _numbers(operator: SliceProfile) -> list[float]:
+    ratios = [math.log2(ratio) for ratio in operator.ratios]
+    relative = [
+        operator.thickness[axis] / operator.coarse.spacing[axis] if axis in operator.axes else 1.0
+        for axis in range(3)
+    ]
+    return [*ratios, *relative, *[math.log2(spacing) for spacing in operator.fine.spacing]]

@@ -1,0 +1,68 @@
+"""A model as a denoiser: tiles, precision and device."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from medidiff.diffusion import Denoiser, from_velocity
+from medidiff.models.condition import Condition
+from medidiff.models.store import Model
+from medidiff.tiles import blend
+
+__all__ = ["PRECISIONS", "denoiser_of"]
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def denoiser_of(
+    model: Model,
+    condition: Condition,
+    *,
+    precision: str,
+    tile: int | None = None,
+    batch: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Denoiser:
+    """Give a model its condition; what is left is ``(r_t, t) -> r0`` on the normalised residual.
+
+    Parameters
+    ----------
+    model
+        On the device of the condition. A model of kind "regression" sees no noise: it always answers at time 1.
+    condition
+        Of one volume; the noisy image may hold several samples, which are run one after another.
+    precision
+        A key of `PRECISIONS`, for the network alone.
+    tile, batch
+        Edge of the tiles (by default the card's) and how many run at once.
+    """
+    device = condition.maps.device
+    edge, overlap = tile or model.card["tile"], model.card["overlap"]
+    blind = model.card["kind"] == "regression"
+
+    def tiles(stacked: Tensor, t: Tensor) -> Tensor:
+        x, maps = stacked[:, :1], stacked[:, 1:]
+        many = stacked.shape[0]
+        with torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "fp32"):
+            v = model.network(x, maps, condition.numbers.expand(many, -1), t.expand(many))
+        return from_velocity(x, v.float(), t.expand(many))
+
+    def denoise(r: Tensor, t: Tensor) -> Tensor:
+        answers = []
+        for one, when in zip(r, t, strict=True):
+            noisy, time = (torch.zeros_like(one), torch.ones_like(when)) if blind else (one, when)
+            stacked = torch.cat([noisy[None], condition.maps], 1)
+            answers.append(
+                blend(
+                    lambda x, time=time: tiles(x, time),  # type: ignore[misc]
+                    stacked,
+                    tile=edge,
+                    overlap=overlap,
+                    batch=batch,
+                    progress=progress,
+                )
+            )
+        return torch.cat(answers)
+
+    return torch.inference_mode()(denoise)

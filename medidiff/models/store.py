@@ -1,0 +1,130 @@
+"""Weights are safetensors with a JSON card beside them; nothing ever unpickles a stranger's file."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from medidiff.diffusion import ConditionalUNet
+from medidiff.errors import ModelError
+from medidiff.models.condition import MAPS, NUMBERS
+
+__all__ = ["SHIPPED", "Model", "build_network", "find_model", "load_model", "read_card", "save_model"]
+
+SHIPPED = Path(__file__).parent / "weights"
+CARD, WEIGHTS = "card.json", "model.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network and what is known about it.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, float32.
+    card
+        Name, version, task, kind, network, tile, valid range, training, scores and the sha256 of the weights.
+    """
+
+    network: ConditionalUNet
+    card: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        return f"{self.card['name']} {self.card['version']}"
+
+
+def build_network(card: Mapping[str, Any]) -> ConditionalUNet:
+    """Make the untrained network that a card describes."""
+    shape = card["network"]
+    return ConditionalUNet(
+        maps=len(MAPS),
+        numbers=len(NUMBERS),
+        channels=shape["channels"],
+        blocks=shape["blocks"],
+        block_size=shape["block_size"],
+    )
+
+
+def find_model(name: str | Path) -> Path:
+    """Folder of a shipped model, by its name, or of any model, by its path.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    for folder in (SHIPPED / str(name), Path(name)):
+        if (folder / CARD).is_file():
+            return folder
+    shipped = sorted(path.parent.name for path in SHIPPED.glob(f"*/{CARD}"))
+    raise ModelError(
+        "no such model",
+        where=str(name),
+        needed=f"a folder with {CARD} or one of {', '.join(shipped) or 'none shipped'}",
+    )
+
+
+def read_card(name: str | Path) -> dict[str, Any]:
+    """Card of a model, without its weights.
+
+    Raises
+    ------
+    ModelError
+        If the card is not JSON or lacks what inference needs.
+    """
+    path = find_model(name) / CARD
+    try:
+        card: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError("card cannot be read", where=str(path), found=str(error)) from error
+    needed = {"name", "version", "task", "kind", "network", "tile", "overlap", "sampling_steps", "sha256", "valid"}
+    if lacking := sorted(needed - set(card)):
+        raise ModelError("card is incomplete", where=str(path), found=f"no {', '.join(lacking)}")
+    return card
+
+
+def load_model(name: str | Path) -> Model:
+    """Load a model and check its weights against its card.
+
+    Raises
+    ------
+    ModelError
+        If the model is missing, damaged, or of another shape than its card says.
+    """
+    folder, card = find_model(name), read_card(name)
+    path = folder / WEIGHTS
+    if not path.is_file() or _sha256(path) != card["sha256"]:
+        raise ModelError("weights are missing or damaged", where=str(path), needed=f"sha256 {card['sha256']}")
+    network = build_network(card)
+    try:
+        network.load_state_dict({key: value.float() for key, value in load_file(path).items()})
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError("weights do not fit the card's network", where=str(path)) from error
+    return Model(network.eval().requires_grad_(False), card)
+
+
+def save_model(weights: Mapping[str, Tensor], card: Mapping[str, Any], folder: Path) -> Path:
+    """Write weights as bfloat16 and the card with their sha256; the folder is whole or not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / WEIGHTS
+    temporary = path.with_suffix(".part")
+    save_file({key: value.detach().cpu().to(torch.bfloat16).contiguous() for key, value in weights.items()}, temporary)
+    temporary.replace(path)
+    text = json.dumps({**card, "sha256": _sha256(path)}, indent=2)
+    (folder / CARD).write_text(text + "\n")
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,97 @@
+"""Which device and precision to run on, and what to do when memory is short."""
+
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+
+from medidiff.errors import ResourceError, UsageError
+from medidiff.models import PRECISIONS
+
+__all__ = ["choose_device", "choose_precision", "peak_memory_mb", "with_less_memory"]
+
+Answer = TypeVar("Answer")
+FALLBACK_TILE = 2 / 3
+"""Edge of the smaller tile that is tried last, as a fraction of the model's own."""
+
+
+def choose_device(name: str) -> torch.device:
+    """Resolve auto, cpu, cuda or cuda:N.
+
+    Raises
+    ------
+    ResourceError
+        If the device is not there.
+    UsageError
+        If it is no device name.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError("unknown device", found=name, needed="auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ResourceError("no such GPU", found=f"{torch.cuda.device_count()} GPUs", needed=name, hint="use --device cpu")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """Resolve auto: bf16 where the hardware computes it, else fp32.
+
+    Raises
+    ------
+    UsageError
+        If the precision is unknown.
+    """
+    if name == "auto":
+        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bf16()
+        return "bf16" if native else "fp32"
+    if name not in PRECISIONS:
+        raise UsageError("unknown precision", found=name, needed=f"auto, {', '.join(PRECISIONS)}")
+    return name
+
+
+def _cpu_has_bf16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory so far: of the GPU's tensors, or of the whole process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def with_less_memory(
+    run: Callable[[int, int], Answer], *, tile: int, multiple: int, batch: int
+) -> tuple[Answer, list[str]]:
+    """Call ``run(tile, batch)``, with fewer tiles at once and then smaller ones while memory is short.
+
+    Returns
+    -------
+    tuple
+        The answer, and a warning if the tile had to shrink.
+
+    Raises
+    ------
+    ResourceError
+        If even one small tile does not fit.
+    """
+    for edge, many in _attempts(tile, multiple, batch):
+        try:
+            warnings = [f"tile reduced from {tile} to {edge} voxels to fit memory"] if edge != tile else []
+            return run(edge, many), warnings
+        except (torch.OutOfMemoryError, MemoryError):
+            torch.cuda.empty_cache()
+    raise ResourceError("not enough memory for one tile", needed=f"{tile}^3 voxels", hint="use another device")
+
+
+def _attempts(tile: int, multiple: int, batch: int) -> Iterator[tuple[int, int]]:
+    while batch >= 1:
+        yield tile, batch
+        batch //= 2
+    yield max(multiple, int(tile * FALLBACK_TILE) // multiple * multiple), 1

@@ -1,0 +1,147 @@
+"""Which grid to infer on: the target, the working grid behind it, and the axes turned so that slices come last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from medidiff.errors import AlreadySharp, UsageError
+from medidiff.volume import Geometry, Volume
+
+__all__ = ["AXES", "TARGET_RANGE", "Plan", "plan_geometry", "plan_grids", "resample", "slice_axis", "turned"]
+
+AXES = ("x", "y", "z")
+TARGET_RANGE = (0.7, 1.35)
+"""Spacings, mm, that the default target is kept within."""
+SHARP_RATIO = 1.25
+"""An input whose spacing is within this factor of the target along every axis is passed by."""
+
+Spacing = float | Sequence[float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where inference happens.
+
+    Parameters
+    ----------
+    working
+        Parallel to the input and over the same field of view: the grid that the operator is built on.
+    target
+        The grid to deliver on; resampled from `working` where they differ.
+    """
+
+    working: Geometry
+    target: Geometry
+
+    @property
+    def direct(self) -> bool:
+        """Whether the working grid is the target."""
+        return self.working.allclose(self.target)
+
+
+def slice_axis(geometry: Geometry, axis: str = "auto") -> int:
+    """Index of the slice axis: the one named, or the one with the coarsest spacing (the last of several).
+
+    Raises
+    ------
+    UsageError
+        If the name is not x, y, z or auto.
+    """
+    if axis == "auto":
+        return 2 - int(np.argmax(np.round(geometry.spacing[::-1], 3)))
+    if axis not in AXES:
+        raise UsageError("unknown axis", found=axis, needed="auto, x, y or z (the array's axes)")
+    return AXES.index(axis)
+
+
+def plan_geometry(
+    geometry: Geometry, *, spacing: Spacing | None = None, like: Geometry | None = None, axis: str = "auto"
+) -> Geometry:
+    """Plan the grid of the output; see `plan_grids`."""
+    return plan_grids(geometry, spacing=spacing, like=like, axis=axis).target
+
+
+def plan_grids(
+    geometry: Geometry, *, spacing: Spacing | None = None, like: Geometry | None = None, axis: str = "auto"
+) -> Plan:
+    """Choose the output's grid and the grid to work on.
+
+    By default the target is isotropic at the finest measured spacing, kept within 0.7 to 1.35 mm, and never coarser
+    than what was measured along an axis. With an ``axis``, only that axis is refined.
+
+    Raises
+    ------
+    AlreadySharp
+        If there is nothing to refine.
+    UsageError
+        If both ``spacing`` and ``like`` are given, or a spacing is not positive.
+    """
+    if spacing is not None and like is not None:
+        raise UsageError("--spacing and --like exclude each other")
+    measured = np.array(geometry.spacing)
+    wanted = _wanted(geometry, spacing, like, axis)
+    working = np.minimum(measured, wanted)
+    if (measured / working).max() < SHARP_RATIO:
+        raise AlreadySharp(
+            "already at the target spacing",
+            found=f"{_mm(measured)} mm",
+            needed=f"coarser than {SHARP_RATIO} x {_mm(wanted)} mm along some axis",
+        )
+    if like is not None and _same_field(geometry, like) and (np.array(like.spacing) <= measured * 1.01).all():
+        return Plan(like, like)
+    grid = geometry.refined(working)
+    return Plan(grid, like or (geometry.refined(wanted) if (wanted > measured * 1.01).any() else grid))
+
+
+def _wanted(
+    geometry: Geometry, spacing: Spacing | None, like: Geometry | None, axis: str
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    measured = np.array(geometry.spacing)
+    if like is not None:
+        if like.parallel_to(geometry):
+            return np.array(like.spacing)
+        return np.full(3, min(like.spacing))
+    if spacing is None:
+        wanted = np.minimum(measured, np.clip(measured.min(), *TARGET_RANGE))
+    else:
+        wanted = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (3,)).copy()
+        if not np.isfinite(wanted).all() or wanted.min() <= 0:
+            raise UsageError("spacing must be positive", found=f"{_mm(wanted)} mm")
+    if axis != "auto":
+        kept = np.arange(3) != slice_axis(geometry, axis)
+        wanted[kept] = measured[kept]
+    return wanted
+
+
+def _same_field(geometry: Geometry, like: Geometry) -> bool:
+    """Whether two parallel grids cover the same space to half a measured voxel."""
+    if not geometry.parallel_to(like):
+        return False
+    faces = [np.array([[-0.5] * 3, np.array(grid.shape) - 0.5]) for grid in (geometry, like)]
+    apart = np.abs(geometry.index(like.world(faces[1])) - faces[0])
+    return bool(apart.max() <= 0.5)
+
+
+def _mm(spacing: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
+    return " x ".join(f"{s:.3g}" for s in spacing)
+
+
+def turned(volume: Volume, order: Sequence[int]) -> Volume:
+    """Reorder the axes of a volume; every voxel stays where it is in space."""
+    return Volume(volume.array.transpose(order), volume.geometry.permuted(order), volume.meta)
+
+
+def resample(volume: Volume, target: Geometry) -> Volume:
+    """Trilinear interpolation by world coordinates; 0 outside the volume's field of view."""
+    array = np.empty(target.shape, dtype=np.float32)
+    plane = np.stack(np.meshgrid(*[np.arange(n) for n in target.shape[1:]], indexing="ij"), -1)
+    padded = np.pad(volume.array, 1, mode="edge")
+    for i in range(target.shape[0]):
+        index = np.concatenate([np.full((*plane.shape[:2], 1), i), plane], -1)
+        where = volume.geometry.index(target.world(index))
+        outside = ((where < -0.5) | (where > np.array(volume.geometry.shape) - 0.5)).any(-1)
+        values = map_coordinates(padded, np.moveaxis(where + 1, -1, 0), order=1, mode="nearest")
+        array[i] = np.where(outside, 0, values)
+    return Volume(array, target, volume.meta)

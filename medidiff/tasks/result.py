@@ -1,0 +1,32 @@
+"""What a task gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medidiff.volume import Volume
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """An enhanced volume and the proof that it agrees with the measurement.
+
+    Parameters
+    ----------
+    volume
+        In the input's intensity scale.
+    uncertainty
+        Standard deviation at each voxel, in the same scale; None where nothing was sampled.
+    residual_before, residual_after
+        ``||A x - y|| / ||y||`` of the plain interpolation and of the result.
+    provenance
+        Everything needed to make it again, ready for JSON.
+    """
+
+    volume: Volume
+    uncertainty: Volume | None
+    residual_before: float
+    residual_after: float
+    provenance: Mapping[str, Any]

@@ -1,0 +1,274 @@
+"""Super-resolution: thick slices or low resolution in, a sharper volume that agrees with them out."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medidiff.diffusion import Denoiser, posterior_mean, sample, times
+from medidiff.errors import InputError, UsageError
+from medidiff.models import Condition, Model, condition_on, denoiser_of, load_model
+from medidiff.physics import SliceProfile, consistent, relative_residual
+from medidiff.physics.noise import head_brightness
+from medidiff.posterior import agreeing
+from medidiff.tasks.acquisition import acquisition_of, noise_of
+from medidiff.tasks.device import choose_device, choose_precision, peak_memory_mb, with_less_memory
+from medidiff.tasks.grid import Plan, plan_grids, resample, slice_axis, turned
+from medidiff.tasks.provenance import provenance_of
+from medidiff.tasks.result import Result
+from medidiff.tasks.validity import validity_warnings
+from medidiff.volume import Geometry, Volume
+
+__all__ = ["super_resolve"]
+
+TILES_AT_ONCE = {"cpu": 1, "cuda": 4}
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """``y = A x + noise`` in units of the head's brightness, with the slice axis last."""
+
+    operator: SliceProfile
+    y: Tensor
+    noise: float
+    unit: float
+    order: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Options:
+    steps: int
+    samples: int
+    detail: float
+    seed: int
+    precision: str
+
+
+def super_resolve(
+    volume: Volume,
+    model: Model | str | Path = "sr-brain",
+    *,
+    spacing: float | Sequence[float] | None = None,
+    like: Geometry | None = None,
+    axis: str = "auto",
+    slice_thickness: float | None = None,
+    profile: str | None = None,
+    steps: int | None = None,
+    samples: int = 1,
+    detail: float = 0.0,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    noise: float | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Result:
+    """Infer the sharp volume behind a thick-slice or low-resolution one. Research use only.
+
+    The output is ``mean + detail (first sample - mean)``. With one sample and no detail the mean is one evaluation of
+    the network at pure noise; with more it is the mean of the samples.
+
+    Parameters
+    ----------
+    volume
+        ``(x, y, z)``, the measurement; ``meta["sidecar"]`` may state the slice thickness.
+    model
+        Name or folder of a model, or one already loaded.
+    spacing, like
+        Target spacing in mm (one figure or one for each axis), or the very grid to deliver on.
+    axis
+        Slice axis: auto, x, y or z of the array.
+    slice_thickness, profile
+        Full width at half maximum in mm, and the profile's name, where they are known better than the sidecar.
+    steps
+        Network evaluations for each sample; by default the model card's.
+    samples
+        How many posterior samples to draw; from 2 on, their standard deviation is the uncertainty.
+    detail
+        0 for the mean, 1 for a sample with natural texture.
+    seed
+        Of the noise; the same seed gives the same output.
+    device, precision
+        auto, cpu, cuda, cuda:N; auto, fp32, bf16, fp16.
+    noise
+        Standard deviation of the noise in the measurement's units; 0 for exact agreement; by default the sidecar's or
+        an estimate.
+    progress
+        Called with the fraction done.
+
+    Returns
+    -------
+    Result
+        With the residual against the measurement before and after.
+
+    Raises
+    ------
+    MedidiffError
+        `InputError`, `UsageError`, `GeometryError`, `AlreadySharp`, `ModelError` or `ResourceError`, in one line.
+    """
+    started, place = time.perf_counter(), choose_device(device)
+    plan = plan_grids(volume.geometry, spacing=spacing, like=like, axis=axis)
+    loaded = model if isinstance(model, Model) else load_model(model)
+    loaded.network.to(place)
+    unit = _check(volume)
+    acquisition = acquisition_of(
+        volume, axis=slice_axis(volume.geometry, axis), slice_thickness=slice_thickness, profile=profile
+    )
+    sigma, origin = noise_of(volume, stated=noise, brightness=unit)
+    options = _options(loaded, steps, samples, detail, seed, choose_precision(precision, place))
+    problem = _problem(volume, plan, acquisition.thickness, acquisition.profile, sigma, unit, place)
+    (mean, spread), warnings = with_less_memory(
+        lambda tile, batch: _infer(loaded, problem, options, tile, batch, progress or (lambda fraction: None)),
+        tile=loaded.card["tile"],
+        multiple=loaded.network.multiple,
+        batch=TILES_AT_ONCE[place.type],
+    )
+    before = relative_residual(problem.operator.upsample(problem.y), problem.y, problem.operator)
+    after = relative_residual(mean, problem.y, problem.operator)
+    working = _back(mean, problem, plan.working, volume)
+    output = working if plan.direct else resample(working, plan.target)
+    uncertainty = None if spread is None else _back(spread, problem, plan.working, volume)
+    if uncertainty is not None and not plan.direct:
+        uncertainty = resample(uncertainty, plan.target)
+    warnings += validity_warnings(volume, plan, problem.operator, loaded.card, acquisition.axis)
+    facts: dict[str, Any] = {
+        "geometry": {"input": volume.geometry.as_dict(), "output": plan.target.as_dict()},
+        "acquisition": {"used": dict(acquisition.used), "assumed": list(acquisition.assumed)},
+        "noise": {"sd": sigma, "origin": origin},
+        "data_residual": {"before": before, "after": after},
+        "warnings": [*volume.meta.get("warnings", []), *warnings],
+        "seconds": round(time.perf_counter() - started, 3),
+        "device": str(place),
+        "peak_memory_mb": round(peak_memory_mb(place), 1),
+    }
+    if not plan.direct:
+        facts["geometry"]["working"] = plan.working.as_dict()
+        facts["data_residual"]["after_resampling"] = _resampled_residual(output, volume, plan, problem)
+    return Result(output, uncertainty, before, after, provenance_of(loaded, vars(options), facts))
+
+
+def _check(volume: Volume) -> float:
+    """Brightness of the head; raises if there is nothing to see or too little to infer from."""
+    if not np.isfinite(volume.array).all():
+        raise InputError("image has NaN or infinite values", where=str(volume.meta.get("source", "")))
+    if min(volume.geometry.shape) < 4:
+        raise InputError("too few slices", found=f"shape {volume.geometry.shape}", needed="4 or more along each axis")
+    brightness = head_brightness(volume.array)
+    if brightness <= 0 or float(volume.array.std()) == 0:
+        raise InputError("image is empty", found="no positive contrast", where=str(volume.meta.get("source", "")))
+    return brightness
+
+
+def _options(
+    model: Model, steps: int | None, samples: int, detail: float, seed: int, precision: str
+) -> _Options:
+    steps = steps or int(model.card["sampling_steps"])
+    if steps < 1 or samples < 1:
+        raise UsageError("steps and samples must be 1 or more", found=f"steps {steps}, samples {samples}")
+    if not 0 <= detail <= 1:
+        raise UsageError("detail must lie between 0 (mean) and 1 (sample)", found=str(detail))
+    return _Options(steps, samples, detail, seed, precision)
+
+
+def _problem(
+    volume: Volume,
+    plan: Plan,
+    thickness: tuple[float, float, float],
+    profile: str,
+    noise: float,
+    unit: float,
+    place: torch.device,
+) -> _Problem:
+    ratios = np.array(volume.geometry.spacing) / np.array(plan.working.spacing)
+    last = 2 - int(np.argmax(np.round(ratios[::-1], 3)))
+    rest = [axis for axis in range(3) if axis != last]
+    order = (rest[0], rest[1], last)
+    coarse = turned(volume, order)
+    operator = SliceProfile(
+        plan.working.permuted(order),
+        coarse.geometry,
+        thickness=(thickness[order[0]], thickness[order[1]], thickness[order[2]]),
+        profile=profile,
+    )
+    y = torch.from_numpy(np.ascontiguousarray(coarse.array))[None, None].to(place) / unit
+    return _Problem(operator, y, noise / unit, unit, order)
+
+
+def _infer(
+    model: Model,
+    problem: _Problem,
+    options: _Options,
+    tile: int,
+    batch: int,
+    progress: Callable[[float], None],
+) -> tuple[Tensor, Tensor | None]:
+    """Output and standard deviation, ``(1, 1, X, Y, Z)``, in units of the head's brightness."""
+    condition = condition_on(problem.y, problem.operator)
+    sampling = options.samples > 1 or options.detail > 0
+    calls = 1 + sampling * options.steps * options.samples
+    done = 0
+
+    def advance(tiles: int, total: int) -> None:
+        nonlocal done
+        progress((done + tiles / total) / calls)
+        done += tiles == total
+
+    denoiser = _posterior(model, problem, condition, options.precision, tile, batch, advance)
+    noises = _noises(condition.base.shape, options.samples, options.seed)
+    mean = posterior_mean(denoiser, noises[0].to(condition.base))
+    spread, first = None, mean
+    if sampling:
+        drawn = [sample(denoiser, noise.to(condition.base), times(options.steps)) for noise in noises]
+        first = drawn[0]
+        if len(drawn) > 1:
+            mean = torch.stack(drawn).mean(0)
+            spread = _deviation(drawn, mean) * condition.scale * float(model.card.get("sd_factor", 1.0))
+    output = condition.base + condition.scale * (mean + options.detail * (first - mean))
+    return consistent(output, problem.y, problem.operator, noise=problem.noise), spread
+
+
+def _posterior(
+    model: Model,
+    problem: _Problem,
+    condition: Condition,
+    precision: str,
+    tile: int,
+    batch: int,
+    progress: Callable[[int, int], None],
+) -> Denoiser:
+    prior = denoiser_of(model, condition, precision=precision, tile=tile, batch=batch, progress=progress)
+    return agreeing(
+        prior, problem.operator, problem.y, noise=problem.noise, base=condition.base, scale=condition.scale
+    )
+
+
+def _noises(shape: Sequence[int], samples: int, seed: int) -> list[Tensor]:
+    """Noise volumes in antithetic pairs (Hammersley & Morton 1956), drawn on the CPU so that devices agree."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [torch.randn(tuple(shape), generator=generator) for _ in range((samples + 1) // 2)]
+    return [noise * sign for noise in drawn for sign in (1, -1)][:samples]
+
+
+def _deviation(drawn: Sequence[Tensor], mean: Tensor) -> Tensor:
+    """Standard deviation of the samples, its variance averaged over 3 x 3 x 3 voxels because samples are few."""
+    variance = torch.stack([(x - mean).square() for x in drawn]).sum(0) / (len(drawn) - 1)
+    smoothed = torch.nn.functional.avg_pool3d(variance, 3, stride=1, padding=1, count_include_pad=False)
+    return smoothed.sqrt()
+
+
+def _back(x: Tensor, problem: _Problem, grid: Geometry, source: Volume) -> Volume:
+    """Turn the axes and the intensities back to the input's."""
+    array = (x[0, 0] * problem.unit).float().cpu().numpy()
+    straight = np.ascontiguousarray(array.transpose(np.argsort(problem.order)))
+    return Volume(straight, grid, {"source": source.meta.get("source", "")})
+
+
+def _resampled_residual(output: Volume, volume: Volume, plan: Plan, problem: _Problem) -> float:
+    """``||A x - y|| / ||y||`` of what was delivered, read back on the working grid."""
+    again = turned(resample(output, plan.working), problem.order)
+    x = torch.from_numpy(np.ascontiguousarray(again.array))[None, None].to(problem.y) / problem.unit
+    return relative_residual(x, problem.y, problem.operator)
