@@ -81,7 +81,7 @@ class Geometry:
         offset = np.asarray(world, dtype=np.float64) - self.affine[:3, 3]
         return np.asarray(np.linalg.solve(self.affine[:3, :3], offset[..., None])[..., 0])
 
-    def refined(self, spacing: float | Sequence[float]) -> "Geometry":
+    def refined(self, spacing: ArrayLike) -> "Geometry":
         """Give the same field of view another spacing.
 
         The outer faces stay where they were: ``shape = round(extent / spacing)`` and the true spacing is

@@ -10,7 +10,7 @@ from medidiff.io.nifti import check_shape
 if TYPE_CHECKING:
     from medidiff.volume import Geometry
 
-__all__ = ["FACTS", "FEWEST_VOXELS", "outlook"]
+__all__ = ["FACTS", "outlook"]
 
 FACTS = (
     "path",
@@ -30,9 +30,6 @@ FACTS = (
     "warnings",
 )
 """What is told of every image, in this order."""
-
-FEWEST_VOXELS = 4
-"""Along each axis; super-resolution refuses less."""
 
 
 def outlook(
@@ -69,7 +66,7 @@ def _facts(header: Header) -> dict[str, Any]:
 
 
 def _target(header: Header, **wanted: Any) -> "Geometry":
-    from medidiff.tasks import plan_geometry
+    from medidiff.tasks import FEWEST_VOXELS, plan_geometry
 
     check_shape(header)
     shape = header.geometry.shape

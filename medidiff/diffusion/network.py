@@ -74,9 +74,7 @@ class ConditionalUNet(nn.Module):
             ``(b,)``, time from 0 (clean) to 1 (noise).
         """
         p = self.block_size
-        stacked = rearrange(
-            torch.cat([x, maps], 1), "b c (x p) (y q) (z r) -> b (c p q r) x y z", p=p, q=p, r=p
-        )
+        stacked = rearrange(torch.cat([x, maps], 1), "b c (x p) (y q) (z r) -> b (c p q r) x y z", p=p, q=p, r=p)
         constants = numbers[:, :, None, None, None].expand(-1, -1, *stacked.shape[2:])
         features = torch.cat([stacked, constants.to(stacked.dtype)], 1)
         v: Tensor = self.unet(features.contiguous(memory_format=torch.channels_last_3d), TIMESTEPS * t)

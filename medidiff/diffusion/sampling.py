@@ -16,9 +16,7 @@ def posterior_mean(denoiser: Denoiser, noise: Tensor) -> Tensor:
     return denoiser(noise, torch.ones(noise.shape[0], device=noise.device))
 
 
-def sample(
-    denoiser: Denoiser, noise: Tensor, times: Tensor, *, progress: Callable[[], None] = lambda: None
-) -> Tensor:
+def sample(denoiser: Denoiser, noise: Tensor, times: Tensor, *, progress: Callable[[], None] = lambda: None) -> Tensor:
     """Follow the probability-flow ODE from noise to an image (DPM-Solver++ 2M; Lu et al. 2022, algorithm 2).
 
     The first step, from infinite noise, is a DDIM step (Song et al. 2021, eq. 12), and so is the last.

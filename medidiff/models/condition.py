@@ -11,11 +11,7 @@ from medidiff.physics import SliceProfile, project
 __all__ = ["MAPS", "NUMBERS", "Condition", "condition_on", "residual_scale"]
 
 MAPS = ("consistent upsampling", "phase x", "phase y", "phase z")
-NUMBERS = tuple(
-    f"{what} {axis}"
-    for what in ("log2 ratio", "thickness over spacing", "log2 spacing")
-    for axis in "xyz"
-)
+NUMBERS = tuple(f"{what} {axis}" for what in ("log2 ratio", "thickness over spacing", "log2 spacing") for axis in "xyz")
 
 CONDITION_WEIGHT = 1e-2
 """Weight of the consistency step behind the condition: close to exact, but it does not amplify noise."""
@@ -77,7 +73,6 @@ def _phase(operator: SliceProfile, axis: int) -> Tensor:
 def _numbers(operator: SliceProfile) -> list[float]:
     ratios = [math.log2(ratio) for ratio in operator.ratios]
     relative = [
-        operator.thickness[axis] / operator.coarse.spacing[axis] if axis in operator.axes else 1.0
-        for axis in range(3)
+        operator.thickness[axis] / operator.coarse.spacing[axis] if axis in operator.axes else 1.0 for axis in range(3)
     ]
     return [*ratios, *relative, *[math.log2(spacing) for spacing in operator.fine.spacing]]

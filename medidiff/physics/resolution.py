@@ -139,7 +139,7 @@ class SliceProfile(LinearOperator):
     def positions(self, axis: int) -> Array:
         """Where each fine voxel lies between the coarse samples, in samples."""
         centres = self.centres[axis]
-        return (np.arange(self.fine.shape[axis]) - centres[0]) / self.ratios[axis]
+        return np.asarray((np.arange(self.fine.shape[axis]) - centres[0]) / self.ratios[axis])
 
 
 def _centres(fine: Geometry, coarse: Geometry, axis: int) -> Array:

@@ -39,9 +39,7 @@ class Acquisition:
     assumed: tuple[str, ...] = ()
 
 
-def acquisition_of(
-    volume: Volume, *, axis: int, slice_thickness: float | None, profile: str | None
-) -> Acquisition:
+def acquisition_of(volume: Volume, *, axis: int, slice_thickness: float | None, profile: str | None) -> Acquisition:
     """Collect what is known: options first, then the sidecar, then assumptions.
 
     Spacing comes from the header. Thickness is assumed to be the spacing, and the profile to be Gaussian.

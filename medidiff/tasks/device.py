@@ -34,7 +34,9 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise UsageError("unknown device", found=name, needed="auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ResourceError("no such GPU", found=f"{torch.cuda.device_count()} GPUs", needed=name, hint="use --device cpu")
+        raise ResourceError(
+            "no such GPU", found=f"{torch.cuda.device_count()} GPUs", needed=name, hint="use --device cpu"
+        )
     return device
 
 

@@ -1,23 +1,41 @@
 """Which grid to infer on: the target, the working grid behind it, and the axes turned so that slices come last."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from medidiff.errors import AlreadySharp, UsageError
+from medidiff.errors import AlreadySharp, ResourceError, UsageError
 from medidiff.volume import Geometry, Volume
 
-__all__ = ["AXES", "TARGET_RANGE", "Plan", "plan_geometry", "plan_grids", "resample", "slice_axis", "turned"]
+__all__ = [
+    "AXES",
+    "FEWEST_VOXELS",
+    "MOST_VOXELS",
+    "TARGET_RANGE",
+    "Plan",
+    "plan_geometry",
+    "plan_grids",
+    "resample",
+    "slice_axis",
+    "turned",
+]
 
 AXES = ("x", "y", "z")
 TARGET_RANGE = (0.7, 1.35)
 """Spacings, mm, that the default target is kept within."""
 SHARP_RATIO = 1.25
 """An input whose spacing is within this factor of the target along every axis is passed by."""
+FEWEST_VOXELS = 4
+"""Along each axis of an input; less is refused."""
+MOST_VOXELS = 2**28
+"""In a grid to work on or to deliver on: 1 GiB in float32, of which inference needs several."""
 
 Spacing = float | Sequence[float]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,8 @@ def plan_grids(
         If there is nothing to refine.
     UsageError
         If both ``spacing`` and ``like`` are given, or a spacing is not positive.
+    ResourceError
+        If a grid would have more than `MOST_VOXELS`.
     """
     if spacing is not None and like is not None:
         raise UsageError("--spacing and --like exclude each other")
@@ -89,22 +109,34 @@ def plan_grids(
             found=f"{_mm(measured)} mm",
             needed=f"coarser than {SHARP_RATIO} x {_mm(wanted)} mm along some axis",
         )
+    _check_size(np.array(geometry.extent) / working)
+    if like is not None:
+        _check_size(like.shape)
     if like is not None and _same_field(geometry, like) and (np.array(like.spacing) <= measured * 1.01).all():
         return Plan(like, like)
     grid = geometry.refined(working)
     return Plan(grid, like or (geometry.refined(wanted) if (wanted > measured * 1.01).any() else grid))
 
 
-def _wanted(
-    geometry: Geometry, spacing: Spacing | None, like: Geometry | None, axis: str
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _check_size(shape: Sequence[float] | Array) -> None:
+    voxels = math.prod(float(n) for n in shape)
+    if voxels > MOST_VOXELS:
+        raise ResourceError(
+            "output grid is too large",
+            found=f"{' x '.join(f'{n:.0f}' for n in shape)} = {voxels:.3g} voxels",
+            needed=f"at most {MOST_VOXELS:.3g} voxels",
+            hint="ask for a coarser --spacing or crop the input",
+        )
+
+
+def _wanted(geometry: Geometry, spacing: Spacing | None, like: Geometry | None, axis: str) -> Array:
     measured = np.array(geometry.spacing)
     if like is not None:
         if like.parallel_to(geometry):
             return np.array(like.spacing)
         return np.full(3, min(like.spacing))
     if spacing is None:
-        wanted = np.minimum(measured, np.clip(measured.min(), *TARGET_RANGE))
+        wanted: Array = np.minimum(measured, np.clip(measured.min(), *TARGET_RANGE))
     else:
         wanted = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (3,)).copy()
         if not np.isfinite(wanted).all() or wanted.min() <= 0:
@@ -124,7 +156,7 @@ def _same_field(geometry: Geometry, like: Geometry) -> bool:
     return bool(apart.max() <= 0.5)
 
 
-def _mm(spacing: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
+def _mm(spacing: Sequence[float] | Array) -> str:
     return " x ".join(f"{s:.3g}" for s in spacing)
 
 

@@ -50,15 +50,21 @@ def simulate_thick_slices(
     UsageError
         If the spacing is finer than the volume's.
     """
-    index = int(np.argmax(np.abs(volume.geometry.directions[2]))) if axis == "auto" else slice_axis(volume.geometry, axis)
+    index = (
+        int(np.argmax(np.abs(volume.geometry.directions[2]))) if axis == "auto" else slice_axis(volume.geometry, axis)
+    )
     wanted = list(volume.geometry.spacing)
     if not spacing > wanted[index]:
-        raise UsageError("slices must be coarser than the image", found=f"{spacing} mm", needed=f"> {wanted[index]:.3g} mm")
+        raise UsageError(
+            "slices must be coarser than the image", found=f"{spacing} mm", needed=f"> {wanted[index]:.3g} mm"
+        )
     wanted[index] = spacing
     coarse = volume.geometry.refined(wanted)
     thickness = list(coarse.spacing)
     thickness[index] = slice_thickness or coarse.spacing[index]
-    operator = SliceProfile(volume.geometry, coarse, thickness=(thickness[0], thickness[1], thickness[2]), profile=profile)
+    operator = SliceProfile(
+        volume.geometry, coarse, thickness=(thickness[0], thickness[1], thickness[2]), profile=profile
+    )
     array = operator.forward(torch.from_numpy(volume.array)).numpy()
     if noise:
         array = array + noise * np.random.default_rng(seed).standard_normal(array.shape).astype(np.float32)

@@ -18,7 +18,7 @@ from medidiff.physics.noise import head_brightness
 from medidiff.posterior import agreeing
 from medidiff.tasks.acquisition import acquisition_of, noise_of
 from medidiff.tasks.device import choose_device, choose_precision, peak_memory_mb, with_less_memory
-from medidiff.tasks.grid import Plan, plan_grids, resample, slice_axis, turned
+from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_grids, resample, slice_axis, turned
 from medidiff.tasks.provenance import provenance_of
 from medidiff.tasks.result import Result
 from medidiff.tasks.validity import validity_warnings
@@ -155,17 +155,16 @@ def _check(volume: Volume) -> float:
     """Brightness of the head; raises if there is nothing to see or too little to infer from."""
     if not np.isfinite(volume.array).all():
         raise InputError("image has NaN or infinite values", where=str(volume.meta.get("source", "")))
-    if min(volume.geometry.shape) < 4:
-        raise InputError("too few slices", found=f"shape {volume.geometry.shape}", needed="4 or more along each axis")
+    if min(volume.geometry.shape) < FEWEST_VOXELS:
+        needed = f"{FEWEST_VOXELS} or more along each axis"
+        raise InputError("too few slices", found=f"shape {volume.geometry.shape}", needed=needed)
     brightness = head_brightness(volume.array)
     if brightness <= 0 or float(volume.array.std()) == 0:
         raise InputError("image is empty", found="no positive contrast", where=str(volume.meta.get("source", "")))
     return brightness
 
 
-def _options(
-    model: Model, steps: int | None, samples: int, detail: float, seed: int, precision: str
-) -> _Options:
+def _options(model: Model, steps: int | None, samples: int, detail: float, seed: int, precision: str) -> _Options:
     steps = steps or int(model.card["sampling_steps"])
     if steps < 1 or samples < 1:
         raise UsageError("steps and samples must be 1 or more", found=f"steps {steps}, samples {samples}")
@@ -241,9 +240,7 @@ def _posterior(
     progress: Callable[[int, int], None],
 ) -> Denoiser:
     prior = denoiser_of(model, condition, precision=precision, tile=tile, batch=batch, progress=progress)
-    return agreeing(
-        prior, problem.operator, problem.y, noise=problem.noise, base=condition.base, scale=condition.scale
-    )
+    return agreeing(prior, problem.operator, problem.y, noise=problem.noise, base=condition.base, scale=condition.scale)
 
 
 def _noises(shape: Sequence[int], samples: int, seed: int) -> list[Tensor]:

@@ -49,9 +49,7 @@ def _ratio(volume: Volume, operator: SliceProfile, valid: Mapping[str, Any]) -> 
 def operator_axis(volume: Volume, operator: SliceProfile, axis: int) -> bool:
     """Whether a measured axis (in the input's order) is refined by more than a tenth."""
     spacing = volume.geometry.spacing[axis]
-    return any(
-        abs(operator.coarse.spacing[a] - spacing) < 1e-6 and operator.ratios[a] > 1.1 for a in operator.axes
-    )
+    return any(abs(operator.coarse.spacing[a] - spacing) < 1e-6 and operator.ratios[a] > 1.1 for a in operator.axes)
 
 
 def _coverage(volume: Volume) -> list[str]:
@@ -61,9 +59,7 @@ def _coverage(volume: Volume) -> list[str]:
 
 def _sharpness(volume: Volume, axis: int) -> list[str]:
     """Gradients per mm along the slice axis cannot exceed the in-plane ones unless the slice axis is sharp too."""
-    gradients = [
-        float(np.abs(np.diff(volume.array, axis=a)).mean()) / volume.geometry.spacing[a] for a in range(3)
-    ]
+    gradients = [float(np.abs(np.diff(volume.array, axis=a)).mean()) / volume.geometry.spacing[a] for a in range(3)]
     inplane = [gradients[a] for a in range(3) if a != axis]
     if min(inplane) < BLURRED * max(inplane):
         return ["one in-plane axis is much smoother than the other: it may have been interpolated"]
