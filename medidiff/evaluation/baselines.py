@@ -75,8 +75,10 @@ def tv(y: Tensor, operator: SliceProfile, *, weight: float, iterations: int = TV
     Raises
     ------
     UsageError
-        If the weight is not positive.
+        If the weight is not positive, or there are no iterations.
     """
+    if iterations < 1:
+        raise UsageError("total variation needs iterations", found=f"{iterations}", needed="1 or more")
     if not (np.isfinite(weight) and weight > 0):
         raise UsageError("weight of total variation must be positive", found=f"{weight}")
     scale = y.abs().amax((-3, -2, -1), keepdim=True).clamp_min(1e-12)
@@ -85,13 +87,13 @@ def tv(y: Tensor, operator: SliceProfile, *, weight: float, iterations: int = TV
     tau = STEP_OVER_WEIGHT / (weight * lipschitz)
     sigma = 1 / (tau * lipschitz**2)
     pull = _data_prox(y, operator, tau)
-    x = operator.upsample(y).contiguous()
+    x = operator.upsample(y).clone(memory_format=torch.contiguous_format)
     dual = torch.zeros((3, *x.shape), device=x.device, dtype=x.dtype)
     for _ in range(iterations):
         x_next = pull(x + tau * _divergence(dual, inverse))
         dual_next = _clip(dual + sigma * _gradient(2 * x_next - x, inverse), weight)
         x, dual = x.lerp_(x_next, RELAXATION), dual.lerp_(dual_next, RELAXATION)
-    return x_next * scale if iterations else x * scale
+    return x_next * scale
 
 
 def tv_objective(x: Tensor, y: Tensor, operator: SliceProfile, *, weight: float) -> Tensor:
@@ -99,7 +101,8 @@ def tv_objective(x: Tensor, y: Tensor, operator: SliceProfile, *, weight: float)
     scale = y.abs().amax((-3, -2, -1), keepdim=True).clamp_min(1e-12)
     data = ((operator.forward(x) - y) / (scale * operator.norm)).square().sum((-3, -2, -1)) / 2
     variation = torch.linalg.vector_norm(_gradient(x / scale, _inverse_spacing(operator)), dim=0)
-    return data + weight * variation.sum((-3, -2, -1))
+    total: Tensor = data + weight * variation.sum((-3, -2, -1))
+    return total
 
 
 def _inverse_spacing(operator: SliceProfile) -> list[float]:
@@ -130,7 +133,8 @@ def _divergence(dual: Tensor, inverse: Sequence[float]) -> Tensor:
 
 def _clip(dual: Tensor, radius: float) -> Tensor:
     """Project each voxel's vector onto the ball of ``radius``."""
-    return dual / (torch.linalg.vector_norm(dual, dim=0) / radius).clamp_min(1)
+    length: Tensor = torch.linalg.vector_norm(dual, dim=0)
+    return dual / (length / radius).clamp_min(1)
 
 
 def _data_prox(y: Tensor, operator: SliceProfile, tau: float) -> Callable[[Tensor], Tensor]:
@@ -148,7 +152,6 @@ def _data_prox(y: Tensor, operator: SliceProfile, tau: float) -> Callable[[Tenso
     gain = (1 / (values + operator.norm**2 / tau)).to(y)
 
     def pull(v: Tensor) -> Tensor:
-        missing = y
         measured = v
         for axis, basis in enumerate(bases):
             measured = along(measured, basis, axis)
