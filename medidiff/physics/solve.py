@@ -46,7 +46,7 @@ def _spectrum(operator: SliceProfile, like: Tensor) -> _Spectrum:
         eigenvalues, basis = torch.linalg.eigh(matrix @ matrix.T)
         vectors.append(basis.to(device=like.device, dtype=like.dtype))
         values = values * eigenvalues.clamp_min(0).reshape([-1 if a == axis else 1 for a in range(3)])
-    return _Spectrum((vectors[0], vectors[1], vectors[2]), values.to(like.device, torch.float32))
+    return _Spectrum((vectors[0], vectors[1], vectors[2]), values.to(like.device, like.real.dtype))
 
 
 def project(x: Tensor, y: Tensor, operator: SliceProfile, *, weight: float) -> Tensor:
