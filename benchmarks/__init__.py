@@ -1,0 +1,1 @@
+"""How fast and how large: run one with ``python -m benchmarks.NAME``."""

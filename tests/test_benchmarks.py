@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from benchmarks import speed
+from medidiff.errors import ModelError
+from medidiff.models import build_network, save_model
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    network = {"channels": [32, 32], "blocks": [1, 1], "block_size": 2}
+    card = {**speed.UNTRAINED, "tile": 16, "overlap": 4, "network": network}
+    torch.manual_seed(0)
+    return save_model(build_network(card).state_dict(), card, tmp_path_factory.mktemp("toy"))
+
+
+def test_the_speed_benchmark_prints_what_it_returns(toy, capsys):
+    told = speed.main(["--device", "cpu", "--precision", "fp32", "--model", str(toy), "--shape", "24,20,22"])
+    printed = capsys.readouterr().out
+    assert "1 timed and multiplied" in printed
+    assert all(name in printed for name in told)
+    assert all(value > 0 for value in told.values())
+    assert told["stock, s"] == pytest.approx(1000 * told["stock step, s"])
+    assert told["stock / ours"] == pytest.approx(told["stock, s"] / told["seconds"])
+
+
+def test_the_benchmarks_volume_is_enhanced_to_the_shape_asked_for():
+    for shape in ((24, 20, 22), (256, 256, 192), (200, 200, 150)):
+        assert speed._thick(shape).geometry.refined(1.0).shape == shape
+
+
+def test_only_the_default_model_may_be_absent():
+    with pytest.raises(ModelError):
+        speed._model("no-such-model")
