@@ -84,13 +84,15 @@ def read_card(name: str | Path) -> dict[str, Any]:
     """
     path = find_model(name) / CARD
     try:
-        card: dict[str, Any] = json.loads(path.read_text())
+        card: Any = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ModelError("card cannot be read", where=str(path), found=str(error)) from error
     needed = {"name", "version", "task", "kind", "network", "tile", "overlap", "sampling_steps", "sha256", "valid"}
+    if not isinstance(card, dict):
+        raise ModelError("card cannot be read", where=str(path), found=type(card).__name__, needed="a JSON object")
     if lacking := sorted(needed - set(card)):
         raise ModelError("card is incomplete", where=str(path), found=f"no {', '.join(lacking)}")
-    return card
+    return dict(card)
 
 
 def load_model(name: str | Path) -> Model:
@@ -105,10 +107,10 @@ def load_model(name: str | Path) -> Model:
     path = folder / WEIGHTS
     if not path.is_file() or _sha256(path) != card["sha256"]:
         raise ModelError("weights are missing or damaged", where=str(path), needed=f"sha256 {card['sha256']}")
-    network = build_network(card)
     try:
+        network = build_network(card)
         network.load_state_dict({key: value.float() for key, value in load_file(path).items()})
-    except (RuntimeError, SafetensorError) as error:
+    except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelError("weights do not fit the card's network", where=str(path)) from error
     return Model(network.eval().requires_grad_(False), card)
 

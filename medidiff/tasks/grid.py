@@ -138,6 +138,8 @@ def _wanted(geometry: Geometry, spacing: Spacing | None, like: Geometry | None, 
     if spacing is None:
         wanted: Array = np.minimum(measured, np.clip(measured.min(), *TARGET_RANGE))
     else:
+        if np.size(spacing) not in (1, 3):
+            raise UsageError("spacing has the wrong length", found=f"{np.size(spacing)} figures", needed="1 or 3")
         wanted = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (3,)).copy()
         if not np.isfinite(wanted).all() or wanted.min() <= 0:
             raise UsageError("spacing must be positive", found=f"{_mm(wanted)} mm")

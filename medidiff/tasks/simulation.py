@@ -48,7 +48,7 @@ def simulate_thick_slices(
     Raises
     ------
     UsageError
-        If the spacing is finer than the volume's.
+        If the spacing is finer than the volume's, or thickness or noise make no sense.
     """
     index = (
         int(np.argmax(np.abs(volume.geometry.directions[2]))) if axis == "auto" else slice_axis(volume.geometry, axis)
@@ -58,14 +58,16 @@ def simulate_thick_slices(
         raise UsageError(
             "slices must be coarser than the image", found=f"{spacing} mm", needed=f"> {wanted[index]:.3g} mm"
         )
+    if not (np.isfinite(noise) and noise >= 0):
+        raise UsageError("noise must be 0 or more", found=str(noise))
     wanted[index] = spacing
     coarse = volume.geometry.refined(wanted)
     thickness = list(coarse.spacing)
-    thickness[index] = slice_thickness or coarse.spacing[index]
+    thickness[index] = coarse.spacing[index] if slice_thickness is None else slice_thickness
     operator = SliceProfile(
         volume.geometry, coarse, thickness=(thickness[0], thickness[1], thickness[2]), profile=profile
     )
-    array = operator.forward(torch.from_numpy(volume.array)).numpy()
+    array = operator.forward(torch.from_numpy(np.array(volume.array, order="C"))).numpy()
     if noise:
         array = array + noise * np.random.default_rng(seed).standard_normal(array.shape).astype(np.float32)
     sidecar = {

@@ -165,7 +165,7 @@ def _check(volume: Volume) -> float:
 
 
 def _options(model: Model, steps: int | None, samples: int, detail: float, seed: int, precision: str) -> _Options:
-    steps = steps or int(model.card["sampling_steps"])
+    steps = int(model.card["sampling_steps"]) if steps is None else steps
     if steps < 1 or samples < 1:
         raise UsageError("steps and samples must be 1 or more", found=f"steps {steps}, samples {samples}")
     if not 0 <= detail <= 1:
@@ -193,7 +193,7 @@ def _problem(
         thickness=(thickness[order[0]], thickness[order[1]], thickness[order[2]]),
         profile=profile,
     )
-    y = torch.from_numpy(np.ascontiguousarray(coarse.array))[None, None].to(place) / unit
+    y = torch.from_numpy(np.array(coarse.array, order="C"))[None, None].to(place) / unit
     return _Problem(operator, y, noise / unit, unit, order)
 
 

@@ -1,0 +1,101 @@
+"""What the network is told: where the measured slices lie, how they were made, and an upsampling that agrees."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from medidiff.models import MAPS, NUMBERS, condition_on, denoiser_of, load_model
+from medidiff.physics import SliceProfile, relative_residual
+from medidiff.volume import Geometry
+from tests.toy import make_model
+
+
+def slices(ratio, *, axis=2, relative=1.0, spacing=1.0, size=12):
+    fine = Geometry((size, size, size), np.diag([spacing] * 3 + [1.0]))
+    coarse = fine.reshaped([size // ratio if a == axis else size for a in range(3)])
+    thickness = relative * ratio * spacing
+    return SliceProfile(fine, coarse, thickness=(thickness, thickness, thickness))
+
+
+def measured(operator, batch=1):
+    x = torch.rand((batch, 1, *operator.fine.shape), generator=torch.Generator().manual_seed(0))
+    return operator.forward(x)
+
+
+def test_there_is_a_map_and_a_number_for_each_name():
+    operator = slices(3)
+    condition = condition_on(measured(operator, batch=2), operator)
+    assert condition.maps.shape == (2, len(MAPS), 12, 12, 12)
+    assert condition.numbers.shape == (2, len(NUMBERS))
+    assert torch.equal(condition.base, condition.maps[:, :1])
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_the_phase_is_one_on_measured_slices(axis):
+    operator = slices(3, axis=axis)
+    phases = condition_on(measured(operator), operator).maps[0, 1:].movedim(axis + 1, 1)
+    torch.testing.assert_close(phases[axis, 1::3], torch.ones(4, 12, 12))
+    torch.testing.assert_close(phases[axis, 0::3], torch.full((4, 12, 12), -0.5))
+    for other in {0, 1, 2} - {axis}:
+        assert (phases[other] == 1).all()
+
+
+def test_the_phase_is_minus_one_half_way():
+    operator = slices(4)
+    shifted = SliceProfile(operator.fine, Geometry((12, 12, 4), np.diag([1.0, 1, 2, 1])), thickness=operator.thickness)
+    phase = condition_on(measured(shifted), shifted).maps[0, 3, 0, 0]
+    torch.testing.assert_close(phase, torch.tensor([1.0, -1.0] * 6))
+
+
+def test_the_numbers_are_ratio_thickness_and_spacing():
+    operator = slices(4, relative=0.75, spacing=0.8)
+    numbers = condition_on(measured(operator), operator).numbers[0]
+    told = dict(zip(NUMBERS, numbers.tolist(), strict=True))
+    assert told["log2 ratio z"] == pytest.approx(2)
+    assert told["log2 ratio x"] == pytest.approx(0, abs=1e-6)
+    assert told["thickness over spacing z"] == pytest.approx(0.75)
+    assert told["thickness over spacing x"] == 1
+    assert told["log2 spacing z"] == pytest.approx(math.log2(0.8))
+
+
+def test_the_upsampling_nearly_agrees_with_the_measurement():
+    operator = slices(4)
+    y = measured(operator)
+    condition = condition_on(y, operator)
+    plain = relative_residual(operator.upsample(y), y, operator)
+    assert relative_residual(condition.base, y, operator) < min(0.02, plain / 5)
+
+
+def test_the_residual_grows_with_the_ratio():
+    scales = [condition_on(measured(o), o).scale for o in (slices(2), slices(3), slices(6))]
+    assert scales == sorted(scales)
+    assert scales[0] == pytest.approx(0.02 * math.log2(3))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("models")
+
+
+def test_a_denoiser_answers_each_sample_alone(folder):
+    operator, t = slices(3), torch.tensor([0.3, 0.9])
+    denoise = denoiser_of(
+        load_model(make_model(folder / "a")), condition_on(measured(operator), operator), precision="fp32"
+    )
+    r = torch.randn((2, 1, 12, 12, 12), generator=torch.Generator().manual_seed(1))
+    both = denoise(r, t)
+    assert both.shape == r.shape
+    torch.testing.assert_close(both[1:], denoise(r[1:], t[1:]))
+    assert not torch.allclose(both[:1], both[1:], atol=1e-3)
+
+
+def test_a_regression_sees_no_noise(folder):
+    operator = slices(3)
+    model = load_model(make_model(folder / "b", kind="regression"))
+    denoise = denoiser_of(model, condition_on(measured(operator), operator), precision="fp32")
+    r = torch.randn((2, 1, 12, 12, 12), generator=torch.Generator().manual_seed(1))
+    answers = denoise(r, torch.tensor([0.2, 1.0]))
+    torch.testing.assert_close(answers[0], answers[1])
+    assert answers.abs().max() > 1e-4
