@@ -1,5 +1,7 @@
 """The network: the shape of its answer, blocks of voxels that lose nothing, numbers and time that are heard."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +11,14 @@ from medidiff.diffusion import ConditionalUNet
 
 def network(**changes):
     torch.manual_seed(0)
-    told = {"maps": 2, "numbers": 3, "channels": [16, 16], "blocks": [1, 1], "norm_groups": 8, "head_channels": 8}
+    told: dict[str, Any] = {
+        "maps": 2,
+        "numbers": 3,
+        "channels": [16, 16],
+        "blocks": [1, 1],
+        "norm_groups": 8,
+        "head_channels": 8,
+    }
     made = ConditionalUNet(**(told | changes)).eval()
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.1)

@@ -78,7 +78,13 @@ def test_each_sample_of_a_batch_is_its_own(noise):
 
 
 def test_the_denoiser_is_asked_once_for_each_step(noise):
-    asked, told = [], []
-    sample(lambda x, t: asked.append(t) or 0 * x, noise, times(5), progress=lambda: told.append(1))
+    asked: list[torch.Tensor] = []
+    told: list[int] = []
+
+    def denoise(x, t):
+        asked.append(t)
+        return 0 * x
+
+    sample(denoise, noise, times(5), progress=lambda: told.append(1))
     assert [float(t) for t in asked] == pytest.approx(times(5)[:-1].tolist())
     assert len(told) == 5

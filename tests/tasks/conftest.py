@@ -1,5 +1,7 @@
 """A tiny untrained model, and a small head in thick slices."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,8 @@ def enhance(model):
     """``super_resolve`` with the tiny model, on the CPU in single precision."""
 
     def call(volume, **options):
-        return super_resolve(volume, model, device="cpu", **({"precision": "fp32", "noise": 0} | options))
+        told: dict[str, Any] = {"device": "cpu", "precision": "fp32", "noise": 0} | options
+        return super_resolve(volume, model, **told)
 
     return call
 

@@ -94,6 +94,16 @@ def test_another_grid_is_delivered_on_after_working_in_parallel_to_the_input():
     assert not plan.direct
 
 
+def test_a_parallel_grid_over_another_field_is_resampled():
+    geometry = grid()
+    fine = geometry.reshaped((20, 24, 24))
+    affine = fine.affine.copy()
+    affine[:3, 3] = fine.world([3, 0, 0])
+    plan = plan_grids(geometry, like=Geometry(fine.shape, affine))
+    assert plan.working.allclose(fine)
+    assert not plan.direct
+
+
 def test_a_coarser_axis_is_delivered_coarser_but_inferred_as_measured():
     plan = plan_grids(grid(), spacing=(2, 2, 1))
     assert plan.target.shape == (10, 12, 24)

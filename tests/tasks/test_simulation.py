@@ -14,8 +14,8 @@ from medidiff.volume import Geometry, Volume
 @pytest.mark.parametrize("profile", ["gaussian", "rect"])
 def test_slices_are_what_the_operator_measures(sharp, axis, profile):
     made = simulate_thick_slices(sharp, spacing=4, slice_thickness=3, axis="xyz"[axis], profile=profile)
-    thickness = [3.0 if a == axis else 1.0 for a in range(3)]
-    operator = SliceProfile(sharp.geometry, made.geometry, thickness=thickness, profile=profile)
+    x, y, z = (3.0 if a == axis else 1.0 for a in range(3))
+    operator = SliceProfile(sharp.geometry, made.geometry, thickness=(x, y, z), profile=profile)
     expected = operator.forward(torch.tensor(sharp.array)).numpy()
     np.testing.assert_allclose(made.array, expected, rtol=1e-5, atol=1e-3)
     np.testing.assert_allclose(made.geometry.extent, sharp.geometry.extent)

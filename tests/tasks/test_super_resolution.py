@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from medidiff.errors import InputError, ModelError, UsageError
 from medidiff.physics.noise import head_brightness
@@ -107,6 +108,16 @@ def test_detail_leads_from_the_mean_to_a_sample(enhance, thick, enhanced):
     np.testing.assert_allclose(half, (whole + enhanced.volume.array) / 2, atol=1)
 
 
+def test_full_detail_is_the_first_sample_however_many_are_drawn(enhance, thick):
+    same(enhance(thick, detail=1.0, samples=3).volume, enhance(thick, detail=1.0).volume, 1e-5)
+
+
+def test_the_deviation_is_unbiased_and_averaged_over_neighbours_inside():
+    drawn = [torch.full((1, 1, 4, 4, 4), value) for value in (1.0, 2.0, 6.0)]
+    found = super_resolution._deviation(drawn, torch.full((1, 1, 4, 4, 4), 3.0))
+    torch.testing.assert_close(found, torch.full((1, 1, 4, 4, 4), 7.0).sqrt())
+
+
 def test_a_grid_turned_against_the_input_gives_both_residuals(enhance, thick, sharp):
     affine = np.eye(4)
     affine[:3, 3] = sharp.geometry.world([12, 11, 12]) - 10
@@ -166,7 +177,7 @@ def test_provenance_is_ready_for_json_and_tells_the_options(enhance, thick):
 
 @pytest.mark.parametrize("options", [{}, {"samples": 2, "steps": 3}], ids=str)
 def test_progress_rises_to_one(options, enhance, thick):
-    told = []
+    told: list[float] = []
     enhance(thick, progress=told.append, **options)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)

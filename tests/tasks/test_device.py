@@ -1,0 +1,51 @@
+"""Short memory costs tiles, not the result; what is not there is refused."""
+
+import pytest
+import torch
+
+from medidiff.errors import ResourceError, UsageError
+from medidiff.tasks.device import choose_device, choose_precision, with_less_memory
+
+
+def attempts(fits):
+    """What is tried until ``fits(tile, batch)``."""
+    tried = []
+
+    def run(tile, batch):
+        tried.append((tile, batch))
+        if not fits(tile, batch):
+            raise torch.OutOfMemoryError
+        return "done"
+
+    return tried, run
+
+
+def test_fewer_tiles_at_once_come_before_smaller_ones():
+    tried, run = attempts(lambda tile, batch: tile < 96)
+    answer, warnings = with_less_memory(run, tile=96, multiple=16, batch=4)
+    assert answer == "done"
+    assert tried == [(96, 4), (96, 2), (96, 1), (64, 1)]
+    assert warnings == ["tile reduced from 96 to 64 voxels to fit memory"]
+
+
+def test_where_memory_is_enough_nothing_is_said():
+    tried, run = attempts(lambda tile, batch: batch <= 2)
+    assert with_less_memory(run, tile=96, multiple=16, batch=4) == ("done", [])
+    assert tried == [(96, 4), (96, 2)]
+
+
+def test_too_little_memory_is_told():
+    _, run = attempts(lambda tile, batch: False)
+    with pytest.raises(ResourceError, match="not enough memory"):
+        with_less_memory(run, tile=96, multiple=16, batch=1)
+
+
+def test_devices_and_precisions_that_are_not_there_are_refused():
+    with pytest.raises(UsageError, match="unknown device"):
+        choose_device("abacus")
+    with pytest.raises(ResourceError, match="no such GPU"):
+        choose_device("cuda:99")
+    with pytest.raises(UsageError, match="unknown precision"):
+        choose_precision("int3", torch.device("cpu"))
+    assert choose_device("cpu").type == "cpu"
+    assert choose_precision("auto", torch.device("cpu")) in ("bf16", "fp32")
