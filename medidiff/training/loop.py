@@ -1,0 +1,207 @@
+"""One loop: draw, predict, average; checkpoints resume bit for bit on a CPU."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medidiff.diffusion import alpha_sigma, velocity
+from medidiff.errors import ModelError
+from medidiff.models import build_network, save_model
+from medidiff.tasks.device import choose_device
+from medidiff.training.heads import Head, load_heads
+from medidiff.training.pairs import Pairs, draw_batch
+from medidiff.training.recipe import Optimisation, Recipe, read_recipe
+from medidiff.training.validate import validation_scores
+
+__all__ = ["train"]
+
+CHECKPOINT, CURVES = "checkpoint.pt", "curves.jsonl"
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+def train(
+    recipe_path: Path,
+    *,
+    resume: bool = True,
+    data: Path | None = None,
+    stop_after: int | None = None,
+    device: str = "auto",
+    progress: Progress = lambda line: None,
+) -> Path:
+    """Train the model that a recipe describes.
+
+    Parameters
+    ----------
+    recipe_path
+        TOML; paths in it are relative to it.
+    resume
+        Go on from the last checkpoint, if there is one.
+    data
+        Folder of the volumes, where it is not the recipe's.
+    stop_after
+        Stop, with a checkpoint, once this many steps are done; the schedule stays the recipe's.
+    device
+        auto, cpu, cuda or cuda:N.
+    progress
+        Called with each line of the curves.
+
+    Returns
+    -------
+    Path
+        Folder of the trained model: averaged weights, card, curves and checkpoint.
+
+    Raises
+    ------
+    MedidiffError
+        If the recipe, the data or the checkpoint cannot be used.
+    """
+    recipe = read_recipe(recipe_path)
+    recipe = recipe if data is None else Recipe(**{**vars(recipe), "data": data})
+    place = choose_device(device)
+    recipe.output.mkdir(parents=True, exist_ok=True)
+    state = _State(recipe, place)
+    if resume:
+        state.load()
+    else:
+        (recipe.output / CURVES).unlink(missing_ok=True)
+    heads = load_heads(recipe, place)
+    last = min(recipe.optimisation.steps, stop_after or recipe.optimisation.steps)
+    for step, pairs in _batches(heads, recipe, state.step, last):
+        loss = state.advance(step, pairs)
+        if (step + 1) % 100 == 0 or step + 1 == last:
+            _note(recipe, {"step": step + 1, "loss": round(float(loss), 5), "seconds": state.seconds()}, progress)
+        if recipe.validation.files and (step + 1) % recipe.validation.every == 0:
+            _note(recipe, {"step": step + 1, **validation_scores(recipe, state.average, place)}, progress)
+        if (step + 1) % recipe.optimisation.checkpoint_every == 0 or step + 1 == last:
+            state.save()
+    return save_model(state.average, {**recipe.card, "training_steps": state.step}, recipe.output)
+
+
+def _batches(heads: list[Head], recipe: Recipe, first: int, last: int) -> Iterator[tuple[int, Pairs]]:
+    """Batches by step, the next one drawn on a stream of its own while the last is learnt from."""
+    how = recipe.optimisation
+    stream = torch.cuda.Stream() if heads[0].voxels.is_cuda else None
+
+    def draw(step: int) -> tuple[Pairs, Any]:
+        with torch.cuda.stream(stream) if stream else nullcontext():
+            seed = (recipe.seed, step)
+            pairs = draw_batch(heads, seed=seed, groups=how.groups, patches=how.patches, size=how.patch)
+            return pairs, stream.record_event() if stream else None
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(draw, first) if first < last else None
+        for step in range(first, last):
+            assert coming is not None  # noqa: S101 - for the type checker
+            pairs, ready = coming.result()
+            if ready is not None:
+                torch.cuda.current_stream().wait_event(ready)
+                for tensor in vars(pairs).values():
+                    tensor.record_stream(torch.cuda.current_stream())
+            coming = pool.submit(draw, step + 1) if step + 1 < last else None
+            yield step, pairs
+
+
+class _State:
+    """Weights, their running average and the optimiser's memory."""
+
+    def __init__(self, recipe: Recipe, place: torch.device) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.place, self.step, self._started = recipe, place, 0, time.perf_counter()
+        self._before = 0.0
+        self.network = build_network(recipe.card).to(place)
+        how = recipe.optimisation
+        compiled = how.compile and place.type == "cuda"
+        self.forward: Callable[..., Tensor] = torch.compile(self.network) if compiled else self.network
+        self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=how.rate,
+            weight_decay=how.decay,
+            betas=(0.9, 0.99),
+            fused=place.type == "cuda",
+        )
+
+    def seconds(self) -> float:
+        return round(self._before + time.perf_counter() - self._started, 1)
+
+    def advance(self, step: int, pairs: Pairs) -> Tensor:
+        """One step of the optimiser; returns the loss."""
+        how = self.recipe.optimisation
+        for group in self.optimiser.param_groups:
+            group["lr"] = _rate(how, step)
+        blind = self.recipe.card["kind"] == "regression"
+        x, v, t = _noised(pairs.residual, (self.recipe.seed, step), how.pure_noise, blind)
+        with torch.autocast(self.place.type, torch.bfloat16, enabled=self.place.type == "cuda"):
+            answer = self.forward(x, pairs.maps, pairs.numbers, t)
+        loss = (answer.float() - v).square().mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self._remember(step)
+        self.step = step + 1
+        return loss.detach()
+
+    def _remember(self, step: int) -> None:
+        keep = min(self.recipe.optimisation.average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            new = self.network.state_dict()
+            torch._foreach_lerp_(list(self.average.values()), [new[k] for k in self.average], 1 - keep)
+
+    def save(self) -> None:
+        path = self.recipe.output / CHECKPOINT
+        state = {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "seconds": self.seconds(),
+        }
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def load(self) -> None:
+        path = self.recipe.output / CHECKPOINT
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=self.place, weights_only=True)
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ModelError("checkpoint is of another recipe", where=str(path), hint="use --fresh") from error
+        self.average, self.step, self._before = state["average"], state["step"], state["seconds"]
+
+
+def _noised(r0: Tensor, seed: tuple[int, int], pure: float, blind: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Noisy residual, the velocity to predict, and the time; a share of the batch is noise and nothing else."""
+    generator = torch.Generator(r0.device).manual_seed(seed[0] * 1_000_003 + seed[1])
+    many = r0.shape[0]
+    t = torch.rand(many, generator=generator, device=r0.device)
+    t = torch.where(torch.arange(many, device=r0.device) % 16 < round(16 * pure), torch.ones_like(t), t)
+    if blind:
+        return torch.zeros_like(r0), -r0, torch.ones_like(t)
+    eps = torch.randn(r0.shape, generator=generator, device=r0.device)
+    alpha, sigma = (a.reshape(-1, 1, 1, 1, 1) for a in alpha_sigma(t))
+    return alpha * r0 + sigma * eps, velocity(r0, eps, t), t
+
+
+def _rate(how: Optimisation, step: int) -> float:
+    """Linear warm-up, then half a cosine to a hundredth."""
+    if step < how.warm_up:
+        return how.rate * (step + 1) / how.warm_up
+    phase = (step - how.warm_up) / max(1, how.steps - how.warm_up)
+    return how.rate * (0.505 + 0.495 * float(torch.cos(torch.tensor(phase * torch.pi))))
+
+
+def _note(recipe: Recipe, line: Mapping[str, Any], progress: Progress) -> None:
+    with (recipe.output / CURVES).open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    progress(line)

@@ -1,0 +1,135 @@
+"""Pairs of sharp patches and what a scanner would have measured of them, drawn on the device by the same operators."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from medidiff.models import condition_on
+from medidiff.physics import PROFILES, SliceProfile
+from medidiff.training.contrast import remapped, rendered, shaded
+from medidiff.training.heads import Head
+from medidiff.volume import Geometry
+
+__all__ = ["Pairs", "draw_batch", "draw_pairs"]
+
+MARGIN = 16
+"""Most voxels measured beyond each face of a patch, so that its edges are like any other place in a head."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What the network sees and should answer: ``(b, 1, p, p, p)``, ``(b, maps, p, p, p)`` and ``(b, numbers)``."""
+
+    residual: Tensor
+    maps: Tensor
+    numbers: Tensor
+
+
+def draw_batch(heads: Sequence[Head], *, seed: Sequence[int], groups: int, patches: int, size: int) -> Pairs:
+    """Draw a batch: some heads, each with an acquisition of its own and several patches.
+
+    Parameters
+    ----------
+    heads
+        To draw from, by the weight of their group.
+    seed
+        Decides everything.
+    groups, patches, size
+        Heads, patches of each, and the patches' edge in voxels.
+    """
+    rng = np.random.default_rng(list(seed))
+    counts = {id(h.group): sum(o.group is h.group for o in heads) for h in heads}
+    weights = np.array([h.group.weight / counts[id(h.group)] for h in heads])
+    chosen = rng.choice(len(heads), groups, p=weights / weights.sum())
+    drawn = [draw_pairs(heads[i], rng, patches, size) for i in chosen]
+    parts = (torch.cat([getattr(d, name) for d in drawn]) for name in ("residual", "maps", "numbers"))
+    return Pairs(*parts)
+
+
+def draw_pairs(head: Head, rng: Generator, patches: int, size: int) -> Pairs:
+    """Degrade patches of one head by one random acquisition."""
+    axis = int(rng.choice(head.group.sharp))
+    order = [*rng.permutation([a for a in range(3) if a != axis]).tolist(), axis]
+    noise = torch.Generator(head.voxels.device).manual_seed(int(rng.integers(2**62)))
+    operator = _acquisition(head, order, rng, size)
+    region = operator.fine.shape
+    x = _image(head, _corners(head, order, region, rng, patches), order, region, rng, noise)
+    flips = [a - 3 for a in range(3) if rng.random() < 0.5]
+    x = torch.flip(x, flips) if flips else x
+    y = _measured(x, operator, rng, noise)
+    condition = condition_on(y, operator)
+    inside = (..., *(slice((n - size) // 2, (n - size) // 2 + size) for n in region))
+    residual = (x - condition.base)[inside] / condition.scale
+    return Pairs(residual, condition.maps[inside], condition.numbers)
+
+
+def _acquisition(head: Head, order: Sequence[int], rng: Generator, size: int) -> SliceProfile:
+    """Draw spacing 2-7 mm along the last axis (or 1.5-2.5 mm along all), thickness, profile and phase."""
+    fine = np.array(head.spacing)[list(order)] * rng.uniform(0.92, 1.1)
+    if head.group.isotropic and rng.random() < 0.2:
+        ratios = np.maximum(1.2, rng.uniform(1.5, 2.5) / fine)
+    else:
+        ratios = np.array([1.0, 1.0, max(1.5, rng.uniform(2, 7) / fine[2])])
+        if rng.random() < 0.2:
+            sharp = np.array([a in head.group.sharp for a in order[:2]])
+            ratios[:2] = np.where(sharp, rng.uniform(1.05, 1.8), 1.0)
+    margins = np.where(ratios > 1, np.minimum(MARGIN, np.ceil(1.5 * ratios)), 0).astype(int)
+    region = np.minimum(size + 2 * margins, np.array(head.voxels.shape)[list(order)])
+    region = size + (region - size) // 2 * 2
+    first = np.where(ratios > 1, rng.uniform(0, ratios, 3) - 0.5, 0)
+    count = np.where(ratios > 1, np.floor((region - 0.5 - first) / ratios) + 1, region).astype(int)
+    relative = np.ones(3)
+    relative[2] = 1.0 if rng.random() < 0.6 else rng.uniform(0.6, 1.3)
+    thickness = fine * ratios * relative
+    coarse = np.diag([*(fine * ratios), 1.0])
+    coarse[:3, 3] = first * fine
+    return SliceProfile(
+        Geometry(region.tolist(), np.diag([*fine, 1.0])),
+        Geometry(count.tolist(), coarse),
+        thickness=(float(thickness[0]), float(thickness[1]), float(thickness[2])),
+        profile=str(rng.choice(list(PROFILES))),
+    )
+
+
+def _corners(head: Head, order: Sequence[int], region: Sequence[int], rng: Generator, patches: int) -> list[list[int]]:
+    """First voxels of regions around voxels of the head, within the volume."""
+    shape = np.array(head.voxels.shape)[list(order)]
+    centres = head.centres[rng.integers(len(head.centres), size=patches)][:, list(order)]
+    centres = centres + rng.integers(-16, 17, size=centres.shape)
+    corners: list[list[int]] = np.clip(centres - np.array(region) // 2, 0, shape - np.array(region)).tolist()
+    return corners
+
+
+def _image(
+    head: Head,
+    corners: Sequence[Sequence[int]],
+    order: Sequence[int],
+    region: Sequence[int],
+    rng: Generator,
+    noise: torch.Generator,
+) -> Tensor:
+    """``(n, 1, *region)``, brightness about 0 to 1."""
+    x = head.patches(corners, order, region)
+    if head.labels is not None:
+        x = rendered(x, head.labels, rng, noise)
+    elif rng.random() < head.group.remap:
+        x = remapped(x, rng)
+    elif rng.random() < 0.4:
+        x = x.clamp_min(0) ** rng.uniform(0.75, 1.35)
+    if rng.random() < 0.3:
+        x = shaded(x, rng)
+    return x * rng.uniform(0.8, 1.15)
+
+
+def _measured(x: Tensor, operator: SliceProfile, rng: Generator, noise: torch.Generator) -> Tensor:
+    """Measure, one time in three with noise of up to 4 %, half of it Rician (Gudbjartsson & Patz 1995)."""
+    y = operator.forward(x)
+    if rng.random() > 1 / 3:
+        return y
+    sd, rician = rng.uniform(0.005, 0.04), rng.random() < 0.5
+    real, imaginary = (torch.randn(y.shape, generator=noise, device=y.device) * sd for _ in range(2))
+    return torch.hypot(y + real, imaginary) if rician else y + real

@@ -1,0 +1,120 @@
+"""A recipe: everything that makes a trained model what it is, in one TOML file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from medidiff.errors import UsageError
+
+__all__ = ["Group", "Optimisation", "Recipe", "Validation", "read_recipe"]
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Volumes of one source.
+
+    Parameters
+    ----------
+    files
+        Glob below the data folder.
+    sharp
+        Array axes with true resolution: the only ones that are degraded.
+    weight
+        Share of the patches that come from here.
+    kind
+        "image", or "labels" to be rendered with random contrasts.
+    isotropic
+        Whether all three axes may be degraded together.
+    remap
+        Share of the patches whose contrast is remapped by a random curve.
+    """
+
+    files: str
+    sharp: list[int]
+    weight: float
+    kind: str = "image"
+    isotropic: bool = False
+    remap: float = 0.35
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How the weights are fitted; see the shipped recipe for the meaning of each figure."""
+
+    steps: int
+    patch: int = 64
+    groups: int = 8
+    patches: int = 4
+    rate: float = 5e-4
+    warm_up: int = 200
+    decay: float = 0.01
+    average: float = 0.999
+    pure_noise: float = 0.5
+    compile: bool = False
+    checkpoint_every: int = 500
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Heads of other persons, degraded and enhanced through the task itself."""
+
+    files: list[str] = field(default_factory=list)
+    axes: list[int] = field(default_factory=list)
+    every: int = 1000
+    spacing: float = 5.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe; paths are relative to its file."""
+
+    path: Path
+    data: Path
+    output: Path
+    seed: int
+    groups: list[Group]
+    optimisation: Optimisation
+    validation: Validation
+    card: Mapping[str, Any]
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises
+    ------
+    UsageError
+        If it is no TOML file, or a figure is missing or unknown.
+    """
+    try:
+        text = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError("recipe cannot be read", where=str(path), found=str(error)) from error
+    for needed in ("data", "output", "seed", "groups", "optimisation", "card"):
+        if needed not in text:
+            raise UsageError(f"recipe has no '{needed}'", where=str(path))
+    return Recipe(
+        path=path,
+        data=path.parent / text["data"],
+        output=path.parent / text["output"],
+        seed=int(text["seed"]),
+        groups=[_part(Group, group, path) for group in text["groups"]],
+        optimisation=_part(Optimisation, text["optimisation"], path),
+        validation=_part(Validation, text.get("validation", {}), path),
+        card=text["card"],
+    )
+
+
+def _part(kind: type[Part], table: Mapping[str, Any], path: Path) -> Part:
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(table) - set(known))
+    required = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
+    lacking = sorted(required - set(table))
+    if unknown or lacking:
+        told = f"unknown {', '.join(unknown)}" if unknown else f"no {', '.join(lacking)}"
+        raise UsageError(f"[{kind.__name__.lower()}] in the recipe is wrong", where=str(path), found=told)
+    return kind(**table)
