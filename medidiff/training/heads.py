@@ -85,6 +85,6 @@ def _load(path: Path, group: Group, device: torch.device) -> Head:
     rng = np.random.default_rng(0)
     where = np.argwhere(head)
     chosen = where[rng.integers(len(where), size=CENTRES)]
-    lack = [max(0, SMALLEST - n) for n in voxels.shape]
+    lack = [max(0, SMALLEST - int(n)) for n in volume.geometry.shape]
     padded = pad(torch.from_numpy(voxels), [side for n in reversed(lack) for side in (0, n)])
     return Head(padded.to(device), volume.geometry.spacing, chosen, group, labels)

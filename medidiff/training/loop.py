@@ -87,7 +87,7 @@ def train(
 def _batches(heads: list[Head], recipe: Recipe, first: int, last: int) -> Iterator[tuple[int, Pairs]]:
     """Batches by step, the next one drawn on a stream of its own while the last is learnt from."""
     how = recipe.optimisation
-    stream = torch.cuda.Stream() if heads[0].voxels.is_cuda else None
+    stream = torch.cuda.Stream() if heads[0].voxels.is_cuda else None  # type: ignore[no-untyped-call]
 
     def draw(step: int) -> tuple[Pairs, Any]:
         with torch.cuda.stream(stream) if stream else nullcontext():
@@ -142,7 +142,7 @@ class _State:
             answer = self.forward(x, pairs.maps, pairs.numbers, t)
         loss = (answer.float() - v).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self._remember(step)

@@ -62,9 +62,9 @@ def draw_pairs(head: Head, rng: Generator, patches: int, size: int) -> Pairs:
     x = torch.flip(x, flips) if flips else x
     y = _measured(x, operator, rng, noise)
     condition = condition_on(y, operator)
-    inside = (..., *(slice((n - size) // 2, (n - size) // 2 + size) for n in region))
-    residual = (x - condition.base)[inside] / condition.scale
-    return Pairs(residual, condition.maps[inside], condition.numbers)
+    i, j, k = (slice((n - size) // 2, (n - size) // 2 + size) for n in region)
+    residual = (x - condition.base)[..., i, j, k] / condition.scale
+    return Pairs(residual, condition.maps[..., i, j, k], condition.numbers)
 
 
 def _acquisition(head: Head, order: Sequence[int], rng: Generator, size: int) -> SliceProfile:
