@@ -1,0 +1,114 @@
+"""What is run on a case, and the row of scores that each result gives."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.cases import Case
+from benchmarks.coverage import Spread, spread_of
+from benchmarks.scoring import Scorer
+from benchmarks.tables import OURS
+from medidiff.evaluation.baselines import cubic, cubic_dc, trilinear, tv
+from medidiff.models import Model
+from medidiff.physics import relative_residual
+from medidiff.tasks import Result, super_resolve
+
+__all__ = ["Weights", "compare", "sampled_spread", "sampling", "two_seeds"]
+
+Keep = Callable[[dict[str, Any]], None]
+Weights = Mapping[tuple[str, str], tuple[float, float]]
+"""Kind of a case to the weights of cubic + DC and of TV."""
+
+
+def compare(case: Case, model: Model, regression: Model | None, weights: Weights, keep: Keep) -> None:
+    """Score the peers and our mean on one case."""
+    dc, variation = weights[case.spec.kind]
+    methods: dict[str, Callable[[], Tensor]] = {
+        "trilinear": lambda: trilinear(case.y, case.operator),
+        "cubic": lambda: cubic(case.y, case.operator),
+        "cubic+DC": lambda: cubic_dc(case.y, case.operator, weight=dc),
+        "TV": lambda: tv(case.y, case.operator, weight=variation),
+    }
+    if regression is not None:
+        methods["regression"] = lambda: _image(_enhanced(case, regression), case)
+    methods[OURS] = lambda: _image(_enhanced(case, model), case)
+    scorer = Scorer(case.truth, case.region)
+    for name, method in methods.items():
+        keep(_row(case, scorer, name, method))
+
+
+def sampling(case: Case, model: Model, steps: Sequence[int], samples: int, keep: Keep) -> Spread:
+    """Score single samples at several step counts and the mean of several; return how its error and SD compare."""
+    scorer = Scorer(case.truth, case.region)
+    for count in steps:
+        keep(_row(case, scorer, f"sample, {count} steps", _sampler(case, model, steps=count, detail=1.0)))
+    several: list[Result] = []
+
+    def mean() -> Tensor:
+        several.append(_enhanced(case, model, samples=samples))
+        return _image(several[0], case)
+
+    keep(_row(case, scorer, f"mean of {samples}", mean))
+    return _spread(several[0], case)
+
+
+def two_seeds(case: Case, model: Model) -> dict[str, float]:
+    """Tell where two samples differ: in what was measured, in what was not, and where the mean is wrong."""
+    mean, first, second = (
+        _sampler(case, model, seed=seed, detail=detail)() for seed, detail in ((0, 0.0), (0, 1.0), (1, 1.0))
+    )
+    apart, error = first - second, (mean - case.truth)
+    pair = torch.stack([apart[case.region].abs(), error[case.region].abs()]).double()
+    return {
+        "rms difference": float(apart[case.region].square().mean().sqrt()),
+        "rms error of the mean": float(error[case.region].square().mean().sqrt()),
+        "difference in the data": float(relative_residual(first, case.operator.forward(second), case.operator)),
+        "correlation with the error": float(torch.corrcoef(pair)[0, 1]),
+    }
+
+
+def sampled_spread(case: Case, model: Model, samples: int) -> Spread:
+    """How error and SD compare for the mean of several samples."""
+    return _spread(_enhanced(case, model, samples=samples), case)
+
+
+def _spread(result: Result, case: Case) -> Spread:
+    if result.uncertainty is None:
+        raise ValueError("coverage needs two samples or more")
+    head = case.spec.head
+    return spread_of(result.volume.array, result.uncertainty.array, head.volume.array, head.region)
+
+
+def _enhanced(case: Case, model: Model, **how: Any) -> Result:
+    return super_resolve(
+        case.volume,
+        model,
+        like=case.spec.head.volume.geometry,
+        axis="auto" if case.spec.axis is None else "xyz"[case.spec.axis],
+        profile=case.spec.profile,
+        noise=0.0,
+        device=str(case.y.device),
+        **how,
+    )
+
+
+def _sampler(case: Case, model: Model, **how: Any) -> Callable[[], Tensor]:
+    return lambda: _image(_enhanced(case, model, **how), case)
+
+
+def _image(result: Result, case: Case) -> Tensor:
+    return torch.from_numpy(result.volume.array).to(case.y.device)
+
+
+def _row(case: Case, scorer: Scorer, name: str, method: Callable[[], Tensor]) -> dict[str, Any]:
+    started = time.perf_counter()
+    image = method()
+    if image.is_cuda:
+        torch.cuda.synchronize(image.device)
+    seconds = time.perf_counter() - started
+    residual = relative_residual(image, case.y, case.operator)
+    scores = scorer(image, case.spec.axes)
+    return {**case.spec.facts, "method": name, **scores, "residual": residual, "seconds": seconds}
