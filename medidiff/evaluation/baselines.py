@@ -27,6 +27,9 @@ RELAXATION = 1.8
 STEP_OVER_WEIGHT = 0.02
 """Primal step times TV weight times the norm of the gradient. Speeds up, does not change, what is converged to."""
 
+LEVEL = 1e-3
+"""Differences of PSNR below this, dB, are none."""
+
 
 def trilinear(y: Tensor, operator: SliceProfile) -> Tensor:
     """Linear interpolation along each axis that lost resolution; the outermost samples continue outwards."""
@@ -183,9 +186,19 @@ class Fit(NamedTuple):
         """Whether the optimum lies inside the grid."""
         return self.weight not in (self.table[0][0], self.table[-1][0])
 
+    @property
+    def levels_off(self) -> bool:
+        """Whether the score stops changing at the edge where the optimum lies, so that a wider grid gains nothing."""
+        ends = self.table[:2] if self.weight == self.table[0][0] else self.table[-2:]
+        return not self.inside and abs(ends[0][1] - ends[1][1]) < LEVEL
+
     def __str__(self) -> str:
         cells = ", ".join(f"{w:.3g}: {score:.3f} dB{'*' if w == self.weight else ''}" for w, score in self.table)
-        return cells if self.inside else f"{cells} (optimum on the EDGE of the grid: widen it)"
+        if self.inside:
+            return cells
+        return (
+            f"{cells} ({'levels off at the edge' if self.levels_off else 'optimum on the EDGE of the grid: widen it'})"
+        )
 
 
 def fit_weight(baseline: Weighted, pairs: Sequence[Pair], grid: Sequence[float]) -> Fit:

@@ -148,10 +148,22 @@ def test_the_weight_of_a_shrinkage_is_found_where_algebra_says():
 
 
 def test_an_optimum_on_the_edge_and_an_empty_grid_are_told():
-    fit = fit_weight(tv, pairs(), [1e-9, 1e-8, 1e-7])
+    fit = fit_weight(tv, pairs(), [1e-2, 1e-1, 1.0])
     assert not fit.inside
     assert "EDGE" in str(fit)
     with pytest.raises(UsageError, match="2 weights"):
         fit_weight(tv, pairs(), [1.0, 2.0])
     with pytest.raises(UsageError, match="0 pairs"):
         fit_weight(tv, [], [1.0, 2.0, 3.0])
+
+
+def test_a_weight_that_is_best_at_none_levels_off_at_the_edge():
+    """Without noise, the smaller the weight of data consistency the better, until nothing changes any more."""
+    truth = blobs(smooth=1.5)
+    clean = [Pair(OPERATOR.forward(truth), OPERATOR, truth, truth > 0)]
+    fit = fit_weight(cubic_dc, clean, [1e-6, 1e-5, 1e-1])
+    assert not fit.inside
+    assert fit.levels_off
+    assert "levels off" in str(fit)
+    assert "EDGE" not in str(fit)
+    assert not fit_weight(tv, pairs(), [1e-2, 1.0, 2.0]).levels_off
