@@ -14,7 +14,7 @@ MAPS = ("consistent upsampling", "phase x", "phase y", "phase z")
 NUMBERS = tuple(f"{what} {axis}" for what in ("log2 ratio", "thickness over spacing", "log2 spacing") for axis in "xyz")
 
 CONDITION_WEIGHT = 1e-2
-"""Weight of the consistency step behind the condition: close to exact, but it does not amplify noise."""
+"""Weight of the consistency step behind the condition: close to exact, so noise must be taken out first."""
 
 
 @dataclass(frozen=True)

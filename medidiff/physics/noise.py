@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.restoration import denoise_nl_means
 
-__all__ = ["estimate_noise", "head_brightness"]
+__all__ = ["denoised", "estimate_noise", "head_brightness"]
 
 Array = NDArray[np.float32]
 
 FOREGROUND = 0.1
 """Fraction of the brightest voxels' value above which a voxel counts as head."""
+STRENGTH = 0.7
+"""Filter strength over noise: what is removed is then about the noise; see docs/decisions/0005."""
 
 
 def head_brightness(array: Array) -> float:
@@ -34,8 +37,8 @@ def estimate_noise(array: Array, *, axes: Sequence[int]) -> float:
     """Standard deviation of white noise, from mixed second differences inside the head.
 
     The mask ``[1 -2 1] x [1 -2 1] / 6`` cancels planes and edges along either axis (Immerkaer 1996, eq. 2); the
-    median makes it blind to the anatomy that is left. Measured on heads degraded to 3 and 5 mm with noise of 1 to 8 %:
-    within 10 % where the added noise exceeds the scan's own.
+    median makes it blind to the anatomy that is left. What it finds is all the noise there is: on seven heads degraded
+    to 3 and 5 mm it read 0.2 to 1.7 % without added noise, 2.1 to 2.8 % with 2 % added and 8.4 to 8.9 % with 8 %.
 
     Parameters
     ----------
@@ -54,3 +57,19 @@ def estimate_noise(array: Array, *, axes: Sequence[int]) -> float:
     if not head.any():
         return 0.0
     return float(np.median(np.abs(difference[head]))) / 6 / 0.6745
+
+
+def denoised(array: Array, *, noise: float) -> Array:
+    """Remove white noise by non-local means (Buades 2005; Darbon 2008), for a proposal to start from.
+
+    Parameters
+    ----------
+    array
+        ``(x, y, z)``.
+    noise
+        Its standard deviation, in the array's unit; 0 returns the array itself.
+    """
+    if noise <= 0:
+        return array
+    quiet = denoise_nl_means(array, patch_size=3, patch_distance=3, h=STRENGTH * noise, sigma=noise, fast_mode=True)
+    return np.asarray(quiet, dtype=np.float32)

@@ -14,7 +14,7 @@ from medidiff.diffusion import Denoiser, posterior_mean, sample, times
 from medidiff.errors import InputError, UsageError
 from medidiff.models import Condition, Model, condition_on, denoiser_of, load_model
 from medidiff.physics import SliceProfile, consistent, relative_residual
-from medidiff.physics.noise import head_brightness
+from medidiff.physics.noise import denoised, head_brightness
 from medidiff.posterior import agreeing
 from medidiff.tasks.acquisition import acquisition_of, noise_of
 from medidiff.tasks.device import choose_device, choose_precision, peak_memory_mb, with_less_memory
@@ -31,10 +31,14 @@ TILES_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 @dataclass(frozen=True)
 class _Problem:
-    """``y = A x + noise`` in units of the head's brightness, with the slice axis last."""
+    """``y = A x + noise`` in units of the head's brightness, with the slice axis last.
+
+    The network is told ``quiet``, the measurement without its noise; agreement is with ``y`` itself.
+    """
 
     operator: SliceProfile
     y: Tensor
+    quiet: Tensor
     noise: float
     unit: float
     order: tuple[int, int, int]
@@ -138,7 +142,7 @@ def super_resolve(
     facts: dict[str, Any] = {
         "geometry": {"input": volume.geometry.as_dict(), "output": plan.target.as_dict()},
         "acquisition": {"used": dict(acquisition.used), "assumed": list(acquisition.assumed)},
-        "noise": {"sd": sigma, "origin": origin},
+        "noise": {"sd": sigma, "origin": origin, "denoised_for_proposal": sigma > 0},
         "data_residual": {"before": before, "after": after},
         "warnings": [*volume.meta.get("warnings", []), *warnings],
         "seconds": round(time.perf_counter() - started, 3),
@@ -193,8 +197,11 @@ def _problem(
         thickness=(thickness[order[0]], thickness[order[1]], thickness[order[2]]),
         profile=profile,
     )
-    y = torch.from_numpy(np.array(coarse.array, order="C"))[None, None].to(place) / unit
-    return _Problem(operator, y, noise / unit, unit, order)
+    y, quiet = (
+        torch.from_numpy(np.array(array, order="C"))[None, None].to(place) / unit
+        for array in (coarse.array, denoised(coarse.array, noise=noise))
+    )
+    return _Problem(operator, y, quiet, noise / unit, unit, order)
 
 
 def _infer(
@@ -206,7 +213,7 @@ def _infer(
     progress: Callable[[float], None],
 ) -> tuple[Tensor, Tensor | None]:
     """Output and standard deviation, ``(1, 1, X, Y, Z)``, in units of the head's brightness."""
-    condition = condition_on(problem.y, problem.operator)
+    condition = condition_on(problem.quiet, problem.operator)
     sampling = options.samples > 1 or options.detail > 0
     calls = 1 + sampling * options.steps * options.samples
     done = 0

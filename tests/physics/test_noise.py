@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medidiff.physics.noise import estimate_noise, head_brightness
+from medidiff.physics.noise import denoised, estimate_noise, head_brightness
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +54,15 @@ def test_brightness_is_that_of_the_head_whatever_the_air(smooth):
 @pytest.mark.parametrize("value", [0, -5])
 def test_an_image_without_positive_values_has_no_brightness(value):
     assert head_brightness(np.full((5, 5, 5), value, dtype=np.float32)) == 0
+
+
+@pytest.mark.parametrize("sd", [30, 60])
+def test_what_denoising_removes_is_about_the_noise_and_brings_the_truth_nearer(smooth, sd, rng):
+    noisy = smooth + rng.normal(0, sd, smooth.shape).astype(np.float32)
+    quiet = denoised(noisy, noise=sd)
+    assert (noisy - quiet).std() == pytest.approx(sd, rel=0.2)
+    assert (quiet - smooth).std() < 0.6 * sd
+
+
+def test_without_noise_nothing_is_denoised(smooth):
+    assert denoised(smooth, noise=0) is smooth
