@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from medidiff.cli import options
+from medidiff.cli.guard import Exit
 from medidiff.cli.tables import columns
 
 __all__ = ["command"]
@@ -32,4 +33,8 @@ def command(predictions: Path, references: Path, output: Path, resample: bool) -
 
     summary = evaluate(predictions, references, output, resample=resample)
     click.echo(columns([{"metric": name, "mean": float(value)} for name, value in summary["mean"].items()]))
-    click.echo(f"see {output / 'cases.csv'}", err=True)
+    counts = summary["cases"]
+    told = ", ".join(f"{counts[what]} {what}" for what in ("scored", "failed", "unpaired"))
+    click.echo(f"{told}; see {output / 'cases.csv'}", err=True)
+    if counts["failed"]:
+        click.get_current_context().exit(Exit.SOME_FAILED)

@@ -87,9 +87,16 @@ def with_less_memory(
         try:
             warnings = [f"tile reduced from {tile} to {edge} voxels to fit memory"] if edge != tile else []
             return run(edge, many), warnings
-        except (torch.OutOfMemoryError, MemoryError):
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
             torch.cuda.empty_cache()
     raise ResourceError("not enough memory for one tile", needed=f"{tile}^3 voxels", hint="use another device")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell the CPU allocator's plain RuntimeError by its words; the GPU's has a class of its own."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _attempts(tile: int, multiple: int, batch: int) -> Iterator[tuple[int, int]]:

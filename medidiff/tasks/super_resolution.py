@@ -13,7 +13,7 @@ from torch import Tensor
 from medidiff.diffusion import Denoiser, posterior_mean, sample, times
 from medidiff.errors import InputError, UsageError
 from medidiff.models import Condition, Model, condition_on, denoiser_of, load_model
-from medidiff.physics import SliceProfile, consistent, relative_residual
+from medidiff.physics import SliceProfile, relative_residual
 from medidiff.physics.noise import denoised, head_brightness
 from medidiff.posterior import agreeing
 from medidiff.tasks.acquisition import acquisition_of, noise_of
@@ -233,8 +233,7 @@ def _infer(
         if len(drawn) > 1:
             mean = torch.stack(drawn).mean(0)
             spread = _deviation(drawn, mean) * condition.scale * float(model.card.get("sd_factor", 1.0))
-    output = condition.base + condition.scale * (mean + options.detail * (first - mean))
-    return consistent(output, problem.y, problem.operator, noise=problem.noise), spread
+    return condition.base + condition.scale * (mean + options.detail * (first - mean)), spread
 
 
 def _posterior(

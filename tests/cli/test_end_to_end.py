@@ -11,23 +11,7 @@ from medidiff.models import build_network, save_model
 from medidiff.volume import Geometry, Volume
 from tests.bad_files import good
 from tests.strategies import rotation
-
-CARD = {
-    "name": "toy",
-    "version": "0",
-    "task": "super-resolution",
-    "kind": "diffusion",
-    "network": {"channels": [32, 32], "blocks": [1, 1], "block_size": 2},
-    "tile": 16,
-    "overlap": 4,
-    "sampling_steps": 2,
-    "valid": {
-        "target_spacing_mm": [0.7, 1.35],
-        "slice_spacing_mm": [2, 7],
-        "isotropic_spacing_mm": [1.5, 2.5],
-        "contrasts": ["T1w"],
-    },
-}
+from tests.toy import CARD
 
 TOLD = {
     "input",
@@ -123,7 +107,7 @@ def test_simulated_slices_are_enhanced_with_what_their_sidecar_tells(cli, model,
     assert told["acquisition"]["used"]["slice_axis"] == "x"
     assert told["acquisition"]["used"]["profile"] == "rect"
     assert told["acquisition"]["used"]["slice_thickness_mm"] == 5
-    assert told["noise"] == {"sd": 2.0, "origin": "sidecar"}
+    assert told["noise"] == {"sd": 2.0, "origin": "sidecar", "denoised_for_proposal": True}
 
 
 @pytest.mark.parametrize("slices", [1, 2, 3, 4])

@@ -141,12 +141,15 @@ class TestSimulate:
 class TestEvaluate:
     """The command around ``medidiff.evaluation.evaluate``."""
 
-    def test_the_mean_is_printed(self, cli, tmp_path, monkeypatch):
+    @pytest.mark.parametrize(("failed", "code"), [(0, 0), (2, 5)])
+    def test_the_mean_is_printed_and_failures_are_told(self, cli, tmp_path, monkeypatch, failed, code):
         seen = []
+        cases = {"scored": 1, "failed": failed, "unpaired": 3}
+        summary = {"mean": {"psnr": 31.2345, "ssim": 0.9}, "metric_per_case": [], "cases": cases}
 
         def evaluate(predictions, references, output, *, resample):
             seen.append((predictions, references, output, resample))
-            return {"mean": {"psnr": 31.2345, "ssim": 0.9}, "metric_per_case": []}
+            return summary
 
         fake = types.ModuleType("medidiff.evaluation")
         vars(fake)["evaluate"] = evaluate
@@ -154,6 +157,8 @@ class TestEvaluate:
         result = cli("evaluate", "-p", tmp_path, "-r", tmp_path, "-o", tmp_path / "out", "--resample")
         assert result.stdout.splitlines() == ["metric   mean", "psnr    31.23", "ssim      0.9"]
         assert seen == [(tmp_path, tmp_path, tmp_path / "out", True)]
+        assert result.exit_code == code
+        assert f"1 scored, {failed} failed, 3 unpaired" in result.stderr
 
 
 class TestTrain:
@@ -164,6 +169,6 @@ class TestTrain:
         recipe = tmp_path / "recipe.toml"
         recipe.write_text("")
         fake = types.ModuleType("medidiff.training")
-        vars(fake)["train"] = lambda path, *, resume: f"{path.stem} resumed: {resume}"
+        vars(fake)["train"] = lambda path, *, resume, data, progress: f"{path.stem} resumed: {resume}"
         monkeypatch.setitem(sys.modules, "medidiff.training", fake)
         assert cli("train", recipe, *flags).stdout == f"recipe resumed: {resume}\n"

@@ -40,6 +40,21 @@ def test_too_little_memory_is_told():
         with_less_memory(run, tile=96, multiple=16, batch=1)
 
 
+def test_a_cpu_without_memory_falls_back_too():
+    def run(tile, batch):
+        return torch.empty(2**50 if batch > 1 else 1).numel()
+
+    assert with_less_memory(run, tile=96, multiple=16, batch=2) == (1, [])
+
+
+def test_other_failures_are_not_taken_for_short_memory():
+    def run(tile, batch):
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        with_less_memory(run, tile=96, multiple=16, batch=2)
+
+
 def test_devices_and_precisions_that_are_not_there_are_refused():
     with pytest.raises(UsageError, match="unknown device"):
         choose_device("abacus")

@@ -1,0 +1,114 @@
+"""Training resumes bit for bit, leaves a model that works, and refuses what it cannot use."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from medidiff.errors import InputError, ModelError, UsageError
+from medidiff.models import load_model
+from medidiff.training import read_recipe, train
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def checkpoint(folder):
+    return torch.load(folder / "checkpoint.pt", weights_only=True)
+
+
+def test_a_stopped_training_goes_on_bit_for_bit(recipe):
+    whole = train(recipe("whole"), device="cpu")
+    stopped = recipe("stopped")
+    train(stopped, device="cpu", stop_after=2)
+    resumed = train(stopped, device="cpu")
+    for part in ("network", "average"):
+        one, other = checkpoint(whole)[part], checkpoint(resumed)[part]
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert json.loads((resumed / "card.json").read_text())["training_steps"] == 4
+
+
+def test_a_training_killed_between_checkpoints_goes_on_from_the_last(recipe):
+    whole = train(recipe("whole", steps=5), device="cpu")
+    killed = recipe("killed", steps=5)
+
+    def kill(line):
+        raise KeyboardInterrupt
+
+    train(killed, device="cpu", stop_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, device="cpu", progress=kill)
+    resumed = train(killed, device="cpu")
+    assert all(torch.equal(v, weights(resumed)[k]) for k, v in weights(whole).items())
+
+
+def test_training_moves_the_weights_and_fresh_starts_anew(recipe):
+    path = recipe(steps=2)
+    first = weights(train(path, device="cpu"))
+    again = weights(train(path, device="cpu", resume=False))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    longer = weights(train(recipe("longer", steps=6), device="cpu"))
+    assert any(not torch.equal(first[name], longer[name]) for name in first)
+
+
+def test_the_trained_folder_is_a_model(recipe):
+    model = load_model(train(recipe(steps=2), device="cpu"))
+    assert model.label == "tiny 0"
+
+
+def test_regression_sees_no_noise(recipe, monkeypatch):
+    from medidiff.training import loop
+
+    seen: list[tuple[torch.Tensor, ...]] = []
+    original = loop._noised
+
+    def spied(r0, *others):
+        seen.append((r0, *original(r0, *others)))
+        return seen[-1][1:]
+
+    monkeypatch.setattr(loop, "_noised", spied)
+    train(recipe(kind="regression", steps=1), device="cpu")
+    residual, x, v, t = seen[0]
+    assert not x.any()
+    assert torch.equal(v, -residual)
+    assert torch.equal(t, torch.ones_like(t))
+
+
+def test_validation_goes_through_the_task(recipe):
+    extra = '[validation]\nfiles = ["head_0.nii.gz"]\naxes = [2]\nevery = 1\nspacing = 3.0\n'
+    lines: list[Mapping[str, Any]] = []
+    train(recipe(steps=1, extra=extra), device="cpu", progress=lines.append)
+    (score,) = [line["head_0.nii.gz"] for line in lines if "head_0.nii.gz" in line]
+    assert np.isfinite(score)
+
+
+def test_what_a_recipe_does_not_know_is_refused(recipe, tmp_path):
+    path = recipe()
+    path.write_text(path.read_text().replace("patch = 16", "pitch = 16"))
+    with pytest.raises(UsageError, match="unknown pitch"):
+        read_recipe(path)
+    path.write_text("seed = 1\n")
+    with pytest.raises(UsageError, match="no 'data'"):
+        read_recipe(path)
+    path.write_text("seed = = 1\n")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_recipe(path)
+
+
+def test_a_folder_without_the_volumes_is_refused(recipe, tmp_path):
+    with pytest.raises(InputError, match="no training volumes"):
+        train(recipe(), device="cpu", data=tmp_path)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(recipe):
+    path = recipe(steps=2)
+    train(path, device="cpu")
+    path.write_text(path.read_text().replace("channels = [16, 32]", "channels = [32, 32]"))
+    with pytest.raises(ModelError, match="another recipe"):
+        train(path, device="cpu")

@@ -1,0 +1,79 @@
+"""Pairs are what the task would measure: same operators, sharp axes only, decided by the seed alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from medidiff.models.condition import NUMBERS
+from medidiff.training import read_recipe
+from medidiff.training.contrast import blurred, remapped
+from medidiff.training.heads import load_heads
+from medidiff.training.pairs import _acquisition, draw_batch
+
+
+@pytest.fixture
+def heads(recipe):
+    return load_heads(read_recipe(recipe()), torch.device("cpu"))
+
+
+def batch(heads, seed):
+    return draw_batch(heads, seed=(seed, 0), groups=2, patches=2, size=16)
+
+
+def test_the_seed_decides_a_batch(heads):
+    one, same, other = (batch(heads, seed) for seed in (1, 1, 2))
+    assert torch.equal(one.residual, same.residual)
+    assert torch.equal(one.maps, same.maps)
+    assert not torch.equal(one.residual, other.residual)
+
+
+def test_shapes_are_those_of_the_network(heads):
+    pairs = batch(heads, 3)
+    assert pairs.residual.shape == (4, 1, 16, 16, 16)
+    assert pairs.maps.shape == (4, 4, 16, 16, 16)
+    assert pairs.numbers.shape == (4, len(NUMBERS))
+    assert all(torch.isfinite(t).all() for t in vars(pairs).values())
+
+
+def test_residuals_are_of_the_order_of_one(heads):
+    spread = torch.cat([batch(heads, seed).residual for seed in range(12)]).std()
+    assert 0.2 < spread < 5
+
+
+def test_only_sharp_axes_are_degraded(heads):
+    head, rng = heads[0], np.random.default_rng(0)
+    for _ in range(60):
+        operator = _acquisition(head, [1, 0, 2], rng, 16)
+        if len(operator.axes) < 3:  # isotropic draws degrade all
+            assert 0 not in operator.axes  # array axis 1 is not sharp
+        assert 2 in operator.axes
+
+
+def test_slices_are_2_to_7_mm_and_patches_keep_their_size(heads):
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        operator = _acquisition(heads[0], [0, 1, 2], rng, 16)
+        assert 1.3 <= operator.coarse.spacing[2] <= 7.8
+        assert min(operator.fine.shape) >= 16
+        assert all((n - 16) % 2 == 0 for n in operator.fine.shape)
+
+
+def test_air_stays_dark_in_every_contrast():
+    x = torch.linspace(0, 1.2, 50)
+    for seed in range(20):
+        y = remapped(x, np.random.default_rng(seed))
+        assert y[0] == 0
+        assert (y >= 0).all()
+
+
+def test_blurring_keeps_the_mean():
+    x = torch.rand(1, 1, 20, 20, 20, generator=torch.Generator().manual_seed(0))
+    inside = (..., slice(4, 16), slice(4, 16), slice(4, 16))
+    assert blurred(x, 0.6)[inside].mean() == pytest.approx(x[inside].mean().item(), rel=0.02)
+    assert blurred(x, 0.6)[inside].std() < x[inside].std()
+
+
+def test_labels_are_never_shown_as_brightness(heads):
+    (labelled,) = [head for head in heads if head.labels is not None]
+    assert labelled.labels.tolist() == [0, 2, 3, 24]
+    assert labelled.voxels.max() == 3
