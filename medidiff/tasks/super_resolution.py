@@ -138,7 +138,7 @@ def super_resolve(
     uncertainty = None if spread is None else _back(spread, problem, plan.working, volume)
     if uncertainty is not None and not plan.direct:
         uncertainty = resample(uncertainty, plan.target)
-    warnings += validity_warnings(volume, plan, problem.operator, loaded.card, acquisition.axis)
+    warnings += validity_warnings(volume, plan, loaded.card, acquisition.axis)
     facts: dict[str, Any] = {
         "geometry": {"input": volume.geometry.as_dict(), "output": plan.target.as_dict()},
         "acquisition": {"used": dict(acquisition.used), "assumed": list(acquisition.assumed)},

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from medidiff.physics import SliceProfile
-from medidiff.tasks.grid import Plan
+from medidiff.tasks.grid import SHARP_RATIO, Plan
 from medidiff.volume import Volume
 
 __all__ = ["validity_warnings"]
@@ -17,14 +16,12 @@ BLURRED = 0.35
 """A measured axis whose gradients are below this fraction of the sharpest in-plane axis is called interpolated."""
 
 
-def validity_warnings(
-    volume: Volume, plan: Plan, operator: SliceProfile, card: Mapping[str, Any], axis: int
-) -> list[str]:
+def validity_warnings(volume: Volume, plan: Plan, card: Mapping[str, Any], axis: int) -> list[str]:
     """Compare an input with the valid range on the model's card."""
     valid = card["valid"]
     return [
         *_spacing(plan, valid),
-        *_ratio(volume, operator, valid),
+        *_ratio(volume, valid),
         *_coverage(volume),
         *_sharpness(volume, axis),
     ]
@@ -37,19 +34,13 @@ def _spacing(plan: Plan, valid: Mapping[str, Any]) -> list[str]:
     return [f"target spacing {told} mm is outside the model's {low} to {high} mm"] if outside else []
 
 
-def _ratio(volume: Volume, operator: SliceProfile, valid: Mapping[str, Any]) -> list[str]:
-    refined = [volume.geometry.spacing[a] for a in range(3) if operator_axis(volume, operator, a)]
-    low, high = valid["slice_spacing_mm"] if len(refined) < 3 else valid["isotropic_spacing_mm"]
-    coarsest = max(refined, default=low)
+def _ratio(volume: Volume, valid: Mapping[str, Any]) -> list[str]:
+    """Voxels that are about as coarse along all axes are held to another range than slices."""
+    finest, coarsest = min(volume.geometry.spacing), max(volume.geometry.spacing)
+    low, high = valid["isotropic_spacing_mm" if coarsest < SHARP_RATIO * finest else "slice_spacing_mm"]
     if low * 0.95 <= coarsest <= high * 1.05:
         return []
     return [f"input spacing {coarsest:.2f} mm is outside the model's {low} to {high} mm"]
-
-
-def operator_axis(volume: Volume, operator: SliceProfile, axis: int) -> bool:
-    """Whether a measured axis (in the input's order) is refined by more than a tenth."""
-    spacing = volume.geometry.spacing[axis]
-    return any(abs(operator.coarse.spacing[a] - spacing) < 1e-6 and operator.ratios[a] > 1.1 for a in operator.axes)
 
 
 def _coverage(volume: Volume) -> list[str]:

@@ -21,6 +21,16 @@ def test_spacings_outside_the_range_are_said(enhance, sharp, thick):
     assert "target spacing 2.00 mm is outside the model's 0.7 to 1.35 mm" in warnings(enhance, thick, spacing=(1, 1, 2))
 
 
+def test_thick_slices_whose_plane_is_refined_too_are_slices(enhance, thick):
+    coarse = Volume(thick.array, Geometry(thick.geometry.shape, np.diag([1.5625, 1.5625, 5, 1])))
+    assert "input spacing" not in warnings(enhance, coarse)
+
+
+def test_voxels_coarse_along_all_axes_have_a_range_of_their_own(enhance, thick):
+    cubes = Volume(thick.array, Geometry(thick.geometry.shape, np.diag([3.0, 3.0, 3.0, 1])))
+    assert "input spacing 3.00 mm is outside the model's 1.5 to 2.5 mm" in warnings(enhance, cubes)
+
+
 def test_an_axis_that_was_interpolated_is_said(enhance, thick):
     assert "interpolated" not in warnings(enhance, thick)
     smooth = np.repeat(thick.array.mean(0, keepdims=True), 24, axis=0)

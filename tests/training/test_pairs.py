@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from medidiff.models.condition import NUMBERS
-from medidiff.training import read_recipe
+from medidiff.training import pairs, read_recipe
 from medidiff.training.contrast import blurred, remapped
 from medidiff.training.heads import load_heads
 from medidiff.training.pairs import _acquisition, draw_batch
@@ -28,11 +28,11 @@ def test_the_seed_decides_a_batch(heads):
 
 
 def test_shapes_are_those_of_the_network(heads):
-    pairs = batch(heads, 3)
-    assert pairs.residual.shape == (4, 1, 16, 16, 16)
-    assert pairs.maps.shape == (4, 4, 16, 16, 16)
-    assert pairs.numbers.shape == (4, len(NUMBERS))
-    assert all(torch.isfinite(t).all() for t in vars(pairs).values())
+    drawn = batch(heads, 3)
+    assert drawn.residual.shape == (4, 1, 16, 16, 16)
+    assert drawn.maps.shape == (4, 4, 16, 16, 16)
+    assert drawn.numbers.shape == (4, len(NUMBERS))
+    assert all(torch.isfinite(t).all() for t in vars(drawn).values())
 
 
 def test_residuals_are_of_the_order_of_one(heads):
@@ -77,3 +77,17 @@ def test_labels_are_never_shown_as_brightness(heads):
     (labelled,) = [head for head in heads if head.labels is not None]
     assert labelled.labels.tolist() == [0, 2, 3, 24]
     assert labelled.voxels.max() == 3
+
+
+def test_the_slice_axis_is_always_a_sharp_one(heads, monkeypatch):
+    orders = []
+
+    def spied(head, order, rng, size):
+        orders.append((head.group.sharp, order[-1]))
+        return _acquisition(head, order, rng, size)
+
+    monkeypatch.setattr(pairs, "_acquisition", spied)
+    for seed in range(15):
+        batch(heads, seed)
+    assert all(axis in sharp for sharp, axis in orders)
+    assert {axis for sharp, axis in orders if sharp == [0, 2]} == {0, 2}
