@@ -3,7 +3,7 @@
     python -m benchmarks.training_data STRUCTURAL LABELS OUTPUT
 
 STRUCTURAL holds train/, validation/ and thick_slice/, LABELS the label maps. Heads are copied as they are, label maps
-cropped to their labels. Slices of the in-plane T2w scans are interpolated (cubic) to the in-plane spacing, since patches
+cropped to their labels. Slices of the in-plane T2w scans are interpolated (cubic) to the in-plane spacing, as patches
 are cubes: only the in-plane axes are ever degraded. Persons who validate go to val/ and never into training: ds002748
 from sub-49 on, ds000011 sub-10 (of whom the T2w scan is left out, too) and niivue M2208, the only T2w head with thin
 slices.
