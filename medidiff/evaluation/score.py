@@ -23,7 +23,7 @@ __all__ = ["SCORES", "Score", "evaluate", "score_pair"]
 SCORES = ("psnr", "ssim", "nmse", "hfen", "gradient_energy_ratio")
 """What is reported, by names of `medidiff.metrics.METRICS`."""
 
-RESAMPLED = "prediction resampled (trilinear) onto the reference's grid"
+RESAMPLED = "prediction resampled (cubic) onto the reference's grid"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import map_coordinates, spline_filter
 
 from medidiff.errors import AlreadySharp, ResourceError, UsageError
 from medidiff.volume import Geometry, Volume
@@ -28,11 +28,13 @@ AXES = ("x", "y", "z")
 TARGET_RANGE = (0.7, 1.35)
 """Spacings, mm, that the default target is kept within."""
 SHARP_RATIO = 1.25
-"""An input whose spacing is within this factor of the target along every axis is passed by."""
+"""An axis whose spacing is within this factor of the target is sharp; an input all of whose axes are, is passed by."""
 FEWEST_VOXELS = 4
 """Along each axis of an input; less is refused."""
 MOST_VOXELS = 2**28
 """In a grid to work on or to deliver on: 1 GiB in float32, of which inference needs several."""
+SPLINE_MARGIN = 6
+"""Voxels that continue a volume smoothly on each side, so that its spline does not feel where it ends."""
 
 Spacing = float | Sequence[float]
 Array = NDArray[np.float64]
@@ -87,7 +89,9 @@ def plan_grids(
     """Choose the output's grid and the grid to work on.
 
     By default the target is isotropic at the finest measured spacing, kept within 0.7 to 1.35 mm, and never coarser
-    than what was measured along an axis. With an ``axis``, only that axis is refined.
+    than what was measured along an axis. With an ``axis``, only that axis is refined. An axis measured within
+    `SHARP_RATIO` of its target keeps its samples while inferring and is interpolated afterwards: there is little to
+    gain there, and in-plane samples have no slice profile to undo (docs/decisions/0006).
 
     Raises
     ------
@@ -102,8 +106,8 @@ def plan_grids(
         raise UsageError("--spacing and --like exclude each other")
     measured = np.array(geometry.spacing)
     wanted = _wanted(geometry, spacing, like, axis)
-    working = np.minimum(measured, wanted)
-    if (measured / working).max() < SHARP_RATIO:
+    working = np.where(measured < SHARP_RATIO * wanted, measured, wanted)
+    if np.array_equal(working, measured):
         raise AlreadySharp(
             "already at the target spacing",
             found=f"{_mm(measured)} mm",
@@ -112,10 +116,9 @@ def plan_grids(
     _check_size(np.array(geometry.extent) / working)
     if like is not None:
         _check_size(like.shape)
-    if like is not None and _same_field(geometry, like) and (np.array(like.spacing) <= measured * 1.01).all():
+    if like is not None and _same_field(geometry, like) and np.allclose(like.spacing, working, rtol=0.01):
         return Plan(like, like)
-    grid = geometry.refined(working)
-    return Plan(grid, like or (geometry.refined(wanted) if (wanted > measured * 1.01).any() else grid))
+    return Plan(geometry.refined(working), like or geometry.refined(wanted))
 
 
 def _check_size(shape: Sequence[float] | Array) -> None:
@@ -168,14 +171,15 @@ def turned(volume: Volume, order: Sequence[int]) -> Volume:
 
 
 def resample(volume: Volume, target: Geometry) -> Volume:
-    """Trilinear interpolation by world coordinates; 0 outside the volume's field of view."""
+    """Cubic B-spline interpolation by world coordinates; 0 outside the volume's field of view."""
     array = np.empty(target.shape, dtype=np.float32)
     plane = np.stack(np.meshgrid(*[np.arange(n) for n in target.shape[1:]], indexing="ij"), -1)
-    padded = np.pad(volume.array, 1, mode="edge")
+    extended = np.pad(volume.array, SPLINE_MARGIN, mode="reflect", reflect_type="odd")
+    coefficients = spline_filter(extended, order=3, output=np.float32)
     for i in range(target.shape[0]):
         index = np.concatenate([np.full((*plane.shape[:2], 1), i), plane], -1)
         where = volume.geometry.index(target.world(index))
         outside = ((where < -0.5) | (where > np.array(volume.geometry.shape) - 0.5)).any(-1)
-        values = map_coordinates(padded, np.moveaxis(where + 1, -1, 0), order=1, mode="nearest")
-        array[i] = np.where(outside, 0, values)
+        places = np.moveaxis(where + SPLINE_MARGIN, -1, 0)
+        array[i] = np.where(outside, 0, map_coordinates(coefficients, places, order=3, mode="mirror", prefilter=False))
     return Volume(array, target, volume.meta)

@@ -137,7 +137,7 @@ def super_resolve(
     output = working if plan.direct else resample(working, plan.target)
     uncertainty = None if spread is None else _back(spread, problem, plan.working, volume)
     if uncertainty is not None and not plan.direct:
-        uncertainty = resample(uncertainty, plan.target)
+        uncertainty = _spread_on(uncertainty, plan.target)
     warnings += validity_warnings(volume, plan, loaded.card, acquisition.axis)
     facts: dict[str, Any] = {
         "geometry": {"input": volume.geometry.as_dict(), "output": plan.target.as_dict()},
@@ -268,6 +268,12 @@ def _back(x: Tensor, problem: _Problem, grid: Geometry, source: Volume) -> Volum
     array = (x[0, 0] * problem.unit).float().cpu().numpy()
     straight = np.ascontiguousarray(array.transpose(np.argsort(problem.order)))
     return Volume(straight, grid, {"source": source.meta.get("source", "")})
+
+
+def _spread_on(uncertainty: Volume, target: Geometry) -> Volume:
+    """Resample a standard deviation; a spline may dip below 0, a spread may not."""
+    resampled = resample(uncertainty, target)
+    return Volume(resampled.array.clip(0), target, resampled.meta)
 
 
 def _resampled_residual(output: Volume, volume: Volume, plan: Plan, problem: _Problem) -> float:

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 
 from medidiff.errors import AlreadySharp, MedidiffError, ResourceError, UsageError
 from medidiff.tasks import plan_geometry, plan_grids
-from medidiff.tasks.grid import MOST_VOXELS, TARGET_RANGE, resample, slice_axis, turned
+from medidiff.tasks.grid import MOST_VOXELS, SHARP_RATIO, TARGET_RANGE, resample, slice_axis, turned
 from medidiff.volume import Geometry, Volume
 from tests.strategies import geometries, rotation
 
@@ -36,7 +36,9 @@ def test_the_default_target_is_isotropic_at_the_finest_spacing_within_limits(mea
     geometry = grid(measured, (60, 60, 60))
     plan = plan_grids(geometry)
     np.testing.assert_allclose(plan.target.spacing, target, rtol=0.02)
-    assert plan.direct
+    inferred = [m if m < SHARP_RATIO * t else t for m, t in zip(measured, target, strict=True)]
+    np.testing.assert_allclose(plan.working.spacing, inferred, rtol=0.02)
+    assert plan.direct == np.allclose(inferred, target, rtol=0.02)
 
 
 @given(geometries(4, 40))
@@ -47,7 +49,9 @@ def test_by_default_nothing_gets_coarser_and_the_field_is_kept(geometry):
     assert (np.array(plan.target.spacing) <= np.array(geometry.spacing) * (1 + half) + 1e-9).all()
     np.testing.assert_allclose(plan.target.extent, geometry.extent, rtol=1e-6)
     np.testing.assert_allclose(plan.target.world([-0.5] * 3), geometry.world([-0.5] * 3), atol=1e-6)
-    assert plan.direct
+    for m, w, t in zip(geometry.shape, plan.working.shape, plan.target.shape, strict=True):
+        assert w in (m, t)
+    assert plan.direct == (plan.working.shape == plan.target.shape)
     assert min(plan.target.spacing) > min(TARGET_RANGE[0], *geometry.spacing) * 0.8
 
 
