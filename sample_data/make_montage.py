@@ -3,9 +3,8 @@
 import sys
 from pathlib import Path
 
-from medidiff.report.figures import montage
-
 from medidiff import Volume, read_nifti
+from medidiff.report.figures import montage
 
 HERE = Path(__file__).parent
 
