@@ -13,12 +13,13 @@ from torch import Tensor
 from medidiff.diffusion import Denoiser, posterior_mean, sample, times
 from medidiff.errors import InputError, UsageError
 from medidiff.models import Condition, Model, condition_on, denoiser_of, load_model
-from medidiff.physics import SliceProfile, relative_residual
-from medidiff.physics.noise import denoised, head_brightness
+from medidiff.physics import relative_residual
+from medidiff.physics.noise import head_brightness
 from medidiff.posterior import agreeing
 from medidiff.tasks.acquisition import acquisition_of, noise_of
 from medidiff.tasks.device import choose_device, choose_precision, peak_memory_mb, with_less_memory
-from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_grids, resample, slice_axis, turned
+from medidiff.tasks.grid import FEWEST_VOXELS, plan_grids, resample, slice_axis
+from medidiff.tasks.problem import Problem, back, problem_of, resampled_residual, spread_on
 from medidiff.tasks.provenance import provenance_of
 from medidiff.tasks.result import Result
 from medidiff.tasks.validity import validity_warnings
@@ -27,21 +28,6 @@ from medidiff.volume import Geometry, Volume
 __all__ = ["super_resolve"]
 
 TILES_AT_ONCE = {"cpu": 1, "cuda": 4}
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """``y = A x + noise`` in units of the head's brightness, with the slice axis last.
-
-    The network is told ``quiet``, the measurement without its noise; agreement is with ``y`` itself.
-    """
-
-    operator: SliceProfile
-    y: Tensor
-    quiet: Tensor
-    noise: float
-    unit: float
-    order: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -124,7 +110,7 @@ def super_resolve(
     )
     sigma, origin = noise_of(volume, stated=noise, brightness=unit)
     options = _options(loaded, steps, samples, detail, seed, choose_precision(precision, place))
-    problem = _problem(volume, plan, acquisition.thickness, acquisition.profile, sigma, unit, place)
+    problem = problem_of(volume, plan, acquisition.thickness, acquisition.profile, sigma, unit, place)
     (mean, spread), warnings = with_less_memory(
         lambda tile, batch: _infer(loaded, problem, options, tile, batch, progress or (lambda fraction: None)),
         tile=loaded.card["tile"],
@@ -133,11 +119,11 @@ def super_resolve(
     )
     before = relative_residual(problem.operator.upsample(problem.y), problem.y, problem.operator)
     after = relative_residual(mean, problem.y, problem.operator)
-    working = _back(mean, problem, plan.working, volume)
+    working = back(mean, problem, plan.working, volume)
     output = working if plan.direct else resample(working, plan.target)
-    uncertainty = None if spread is None else _back(spread, problem, plan.working, volume)
+    uncertainty = None if spread is None else back(spread, problem, plan.working, volume)
     if uncertainty is not None and not plan.direct:
-        uncertainty = _spread_on(uncertainty, plan.target)
+        uncertainty = spread_on(uncertainty, plan.target)
     warnings += validity_warnings(volume, plan, loaded.card, acquisition.axis)
     facts: dict[str, Any] = {
         "geometry": {"input": volume.geometry.as_dict(), "output": plan.target.as_dict()},
@@ -151,7 +137,7 @@ def super_resolve(
     }
     if not plan.direct:
         facts["geometry"]["working"] = plan.working.as_dict()
-        facts["data_residual"]["after_resampling"] = _resampled_residual(output, volume, plan, problem)
+        facts["data_residual"]["after_resampling"] = resampled_residual(output, volume, plan, problem)
     return Result(output, uncertainty, before, after, provenance_of(loaded, vars(options), facts))
 
 
@@ -177,36 +163,9 @@ def _options(model: Model, steps: int | None, samples: int, detail: float, seed:
     return _Options(steps, samples, detail, seed, precision)
 
 
-def _problem(
-    volume: Volume,
-    plan: Plan,
-    thickness: tuple[float, float, float],
-    profile: str,
-    noise: float,
-    unit: float,
-    place: torch.device,
-) -> _Problem:
-    ratios = np.array(volume.geometry.spacing) / np.array(plan.working.spacing)
-    last = 2 - int(np.argmax(np.round(ratios[::-1], 3)))
-    rest = [axis for axis in range(3) if axis != last]
-    order = (rest[0], rest[1], last)
-    coarse = turned(volume, order)
-    operator = SliceProfile(
-        plan.working.permuted(order),
-        coarse.geometry,
-        thickness=(thickness[order[0]], thickness[order[1]], thickness[order[2]]),
-        profile=profile,
-    )
-    y, quiet = (
-        torch.from_numpy(np.array(array, order="C"))[None, None].to(place) / unit
-        for array in (coarse.array, denoised(coarse.array, noise=noise))
-    )
-    return _Problem(operator, y, quiet, noise / unit, unit, order)
-
-
 def _infer(
     model: Model,
-    problem: _Problem,
+    problem: Problem,
     options: _Options,
     tile: int,
     batch: int,
@@ -238,7 +197,7 @@ def _infer(
 
 def _posterior(
     model: Model,
-    problem: _Problem,
+    problem: Problem,
     condition: Condition,
     precision: str,
     tile: int,
@@ -261,23 +220,3 @@ def _deviation(drawn: Sequence[Tensor], mean: Tensor) -> Tensor:
     variance = torch.stack([(x - mean).square() for x in drawn]).sum(0) / (len(drawn) - 1)
     smoothed = torch.nn.functional.avg_pool3d(variance, 3, stride=1, padding=1, count_include_pad=False)
     return smoothed.sqrt()
-
-
-def _back(x: Tensor, problem: _Problem, grid: Geometry, source: Volume) -> Volume:
-    """Turn the axes and the intensities back to the input's."""
-    array = (x[0, 0] * problem.unit).float().cpu().numpy()
-    straight = np.ascontiguousarray(array.transpose(np.argsort(problem.order)))
-    return Volume(straight, grid, {"source": source.meta.get("source", "")})
-
-
-def _spread_on(uncertainty: Volume, target: Geometry) -> Volume:
-    """Resample a standard deviation; a spline may dip below 0, a spread may not."""
-    resampled = resample(uncertainty, target)
-    return Volume(resampled.array.clip(0), target, resampled.meta)
-
-
-def _resampled_residual(output: Volume, volume: Volume, plan: Plan, problem: _Problem) -> float:
-    """``||A x - y|| / ||y||`` of what was delivered, read back on the working grid."""
-    again = turned(resample(output, plan.working), problem.order)
-    x = torch.from_numpy(np.ascontiguousarray(again.array))[None, None].to(problem.y) / problem.unit
-    return relative_residual(x, problem.y, problem.operator)
