@@ -147,13 +147,18 @@ def specs_of(
     isotropic: Sequence[float] = (),
     axes_per_head: int = 3,
 ) -> list[Spec]:
-    """Every measurement of every head; with fewer axes than a head has, heads take turns in which."""
-    specs = []
-    for number, head in enumerate(heads):
-        turned = [head.sharp[(number + k) % len(head.sharp)] for k in range(len(head.sharp))]
-        specs += [Spec(head, a, s, p) for a in turned[:axes_per_head] for s in spacings for p in profiles]
-        if not any(word in head.name for word in BLURRED):
-            specs += [Spec(head, None, s, p) for s in isotropic for p in profiles]
+    """Every measurement of every head, one axis of each first; heads take turns in which."""
+    numbered = list(enumerate(heads))
+    specs = [
+        Spec(head, head.sharp[(number + turn) % len(head.sharp)], spacing, profile)
+        for turn in range(axes_per_head)
+        for number, head in numbered
+        if turn < len(head.sharp)
+        for spacing in spacings
+        for profile in profiles
+    ]
+    unblurred = [head for _, head in numbered if not any(word in head.name for word in BLURRED)]
+    specs += [Spec(head, None, s, p) for head in unblurred for s in isotropic for p in profiles]
     return interleaved(specs)
 
 

@@ -1,34 +1,36 @@
-"""The whole comparison on degraded heads: every method, every score, steps, samples, seeds and coverage.
+"""Measure every method on degraded heads: scores, steps, samples, seeds, and error beside predicted SD.
 
-``python -m benchmarks.compare --data VALIDATION --fit-data TRAINING --model sr-brain --output DIR --device cuda``
+``python -m benchmarks.compare --data VAL --fit-data TRAINING --calibration CALIBRATION --model sr-brain --output DIR``
 
-Three passes, the most needed first: every method on every case; the step table, seeds and coverage on some cases;
-then the tables. ``results.csv`` grows row by row, so what was done is there if time runs out. Peers' weights and
-the factor c of the interval are fitted on crops of ``--fit-data``, which must be other persons than ``--data``.
+Three folders of different persons: heads to score, training heads (crops of which the peers' weights are fitted on),
+and heads for the uncertainty. Passes, the most needed first: every method on every case; samples of some cases; samples
+of the heads for the uncertainty. Rows and spreads are on disk as soon as they are known. Several processes may share
+the work, one for each GPU, say: ``--part 1/2``. Then ``python -m benchmarks.summarise DIR`` puts the tables together.
 """
 
 import argparse
 import csv
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
 import torch
 
 from benchmarks.cases import Spec, cropped, load_heads, measure, specs_of
-from benchmarks.coverage import Spread, coverage, decile_coverage, fit_factor
-from benchmarks.methods import Weights, compare, sampled_spread, sampling, two_seeds
+from benchmarks.coverage import save_spread
+from benchmarks.methods import Weights, compare, sampled_spread, sampling, stepping, two_seeds
 from benchmarks.scoring import SCORES
-from benchmarks.tables import IDENTITY, summary
+from benchmarks.tables import IDENTITY
 from medidiff.errors import InputError
 from medidiff.evaluation.baselines import Fit, Pair, cubic_dc, fit_weight, tv
 from medidiff.models import load_model
 from medidiff.tasks.device import choose_device
+
+__all__ = ["Clock", "fitted_weights", "main"]
 
 DC_GRID = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 TV_GRID = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -53,57 +55,61 @@ class Clock:
 
 
 def main(arguments: Sequence[str] | None = None) -> Path:
-    """Run it and return the path of ``summary.md``."""
+    """Run it and return the folder of what was measured."""
     options = _parser().parse_args(arguments)
     device, clock = choose_device(options.device), Clock(options.budget)
+    part, parts = (int(n) for n in options.part.split("/"))
     options.output.mkdir(parents=True, exist_ok=True)
     kinds = {"spacings": options.spacing, "profiles": options.profile, "isotropic": options.isotropic}
     heads = load_heads(options.data, limit=options.limit)
     specs = specs_of(heads, axes_per_head=options.axes_per_head, **kinds)
-    scored = [head.name for head in heads]
-    training = load_heads(options.fit_data, limit=options.fit_heads, without=["T2w", *scored])
+    models = {"T1w": load_model(options.model), "T2w": load_model(options.t2_model or options.model)}
+    regression = load_model(options.regression) if options.regression else None
+    weights, notes = _fits(options, specs, [head.name for head in heads], kinds, device)
+    notes += [f"{contrast}: {model.label} ({model.card['sha256'][:12]})" for contrast, model in models.items()]
+    calibrating = load_heads(options.calibration) if options.calibration else []
+    notes += [f"c is fitted on: {', '.join(head.name for head in calibrating)}"] if calibrating else []
+    seeds: list[dict[str, Any]] = []
+    with recorded(options.output / f"results-{part}.csv") as rows:
+        for spec in clock.within(specs[part - 1 :: parts], "the comparison"):
+            compare(measure(spec, device), models[spec.head.contrast], regression, weights, rows.append)
+        for spec in clock.within(specs[: options.deep][part - 1 :: parts], "samples"):
+            case, model = measure(spec, device), models[spec.head.contrast]
+            save_spread(options.output, spec.facts, "scored", sampling(case, model, options.samples, rows.append))
+        for spec in clock.within(specs_of(calibrating, axes_per_head=1, **kinds)[part - 1 :: parts], "calibration"):
+            spread = sampled_spread(measure(spec, device), models["T1w"], options.samples)
+            save_spread(options.output, spec.facts, "calibration", spread)
+        for spec in clock.within(specs[: options.stepped][part - 1 :: parts], "steps and seeds"):
+            case, model = measure(spec, device), models[spec.head.contrast]
+            stepping(case, model, options.steps, rows.append)
+            seeds.append(spec.facts | two_seeds(case, model))
+    facts = {"notes": notes, "seeds": seeds}
+    (options.output / f"facts-{part}.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return Path(options.output)
+
+
+def _fits(
+    options: argparse.Namespace, specs: Sequence[Spec], scored: Sequence[str], kinds: dict[str, Any], device: Any
+) -> tuple[Weights, list[str]]:
+    """Peers' weights from crops of training heads, and the grids in words."""
+    training = load_heads(options.fit_data, limit=options.fit_heads, without=["T2", *scored])
     fitting = specs_of([cropped(head, options.fit_crop) for head in training], axes_per_head=1, **kinds)
     unfitted = {" ".join(spec.kind) for spec in specs} - {" ".join(spec.kind) for spec in fitting}
     if unfitted:
         raise InputError("no training head to fit weights on", where=str(options.fit_data), needed="; ".join(unfitted))
-    models = {"T1w": load_model(options.model), "T2w": load_model(options.t2_model or options.model)}
-    regression = load_model(options.regression) if options.regression else None
     weights, notes = fitted_weights(fitting, device)
-    notes += [f"{contrast}: {model.label} ({model.card['sha256'][:12]})" for contrast, model in models.items()]
-    notes += [f"weights and c fitted on: {', '.join(head.name for head in training)}"]
-    facts: dict[str, Any] = {"notes": notes, "seeds": [], "coverage": {}}
-    with recorded(options.output / "results.csv") as rows:
-        for spec in clock.within(specs, "the comparison"):
-            compare(measure(spec, device), models[spec.head.contrast], regression, weights, rows.append)
-        trained = [
-            sampled_spread(measure(spec, device), models["T1w"], options.samples)
-            for spec in clock.within(fitting if options.deep else [], "fitting c")
-        ]
-        sampled = {}
-        for spec in clock.within(specs[: options.deep], "steps and samples"):
-            case, model = measure(spec, device), models[spec.head.contrast]
-            sampled[spec] = sampling(case, model, options.steps, options.samples, rows.append)
-            facts["seeds"].append(spec.facts | two_seeds(case, model))
-    if trained and sampled:
-        facts["coverage"] = covering(sampled, trained)
-    (options.output / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
-    text = summary(rows.kept, notes) + _told(facts["seeds"], facts["coverage"])
-    (options.output / "summary.md").write_text(text)
-    print(text)
-    return Path(options.output / "summary.md")
+    return weights, [*notes, f"weights are fitted on: {', '.join(head.name for head in training)}"]
 
 
 class Rows:
     """Rows that are on disk as soon as they are known."""
 
     def __init__(self, file: TextIO) -> None:
-        self.kept: list[dict[str, Any]] = []
         self._file, self._table = file, csv.DictWriter(file, COLUMNS, lineterminator="\n")
         self._table.writeheader()
 
     def append(self, row: dict[str, Any]) -> None:
         """Keep a row."""
-        self.kept.append(row)
         self._table.writerow(row)
         self._file.flush()
 
@@ -118,8 +124,10 @@ def recorded(path: Path) -> Iterator[Rows]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the heads to score")
-    parser.add_argument("--fit-data", type=Path, required=True, help="folder of training heads, for weights and c")
-    parser.add_argument("--output", type=Path, required=True, help="folder of results.csv, facts.json, summary.md")
+    parser.add_argument("--fit-data", type=Path, required=True, help="folder of training heads, for the peers' weights")
+    parser.add_argument("--calibration", type=Path, help="folder of heads, neither, on which c is fitted")
+    parser.add_argument("--output", type=Path, required=True, help="folder of rows, facts and spreads")
+    parser.add_argument("--part", default="1/1", help="i/n: do the i-th of n shares of the work")
     parser.add_argument("--model", default="sr-brain")
     parser.add_argument("--regression", help="the same network trained as plain regression")
     parser.add_argument("--t2-model", help="a run that saw no T2w head of --data, if --model did")
@@ -130,8 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--spacing", type=float, nargs="+", default=[3.0, 5.0])
     parser.add_argument("--isotropic", type=float, nargs="*", default=[2.0], help="voxels coarse along all axes, mm")
     parser.add_argument("--profile", nargs="+", default=["gaussian", "rect"])
-    parser.add_argument("--deep", type=int, default=8, help="cases for steps, samples, seeds and coverage")
-    parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 5, 10])
+    parser.add_argument("--deep", type=int, default=8, help="cases to draw samples of")
+    parser.add_argument("--stepped", type=int, default=4, help="cases for the table of steps, and two seeds")
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--fit-heads", type=int, default=2)
     parser.add_argument("--fit-crop", type=int, default=128, help="edge of the crops that are fitted on, voxels")
@@ -151,39 +160,6 @@ def fitted_weights(specs: Sequence[Spec], device: torch.device) -> tuple[Weights
         weights[kind] = (fits["cubic+DC"].weight, fits["TV"].weight)
         notes += [f"weight of {name}, {' '.join(kind)}: {fit}" for name, fit in fits.items()]
     return weights, notes
-
-
-def covering(sampled: Mapping[Spec, Spread], trained: Sequence[Spread]) -> dict[str, Any]:
-    """Coverage of the interval with c fitted on ``trained``: for each kind of case, whole and by decile of SD."""
-    factor = fit_factor(trained)
-    kinds: dict[str, list[Spread]] = {}
-    for spec, spread in sampled.items():
-        kinds.setdefault(" ".join((spec.head.contrast, *spec.kind)), []).append(spread)
-    table = {
-        kind: {
-            "cases": len(some),
-            "all": float(np.mean([coverage(spread, factor) for spread in some])),
-            "deciles": decile_coverage(some, factor),
-        }
-        for kind, some in sorted(kinds.items())
-    }
-    return {"c": factor, "fitted on": len(trained), "kinds": table}
-
-
-def _told(seeds: Sequence[Mapping[str, Any]], covered: Mapping[str, Any]) -> str:
-    lines = ["\n## Two seeds\n"] if seeds else []
-    for fact in seeds:
-        figures = ", ".join(f"{key} {value:.3g}" for key, value in fact.items() if isinstance(value, float))
-        lines.append(f"- {fact['head']}, axis {fact['axis']}, {fact['slices']} {fact['profile']}: {figures}")
-    if covered:
-        lines.append(f"\n## Coverage of mean +- 1.645 c SD, c = {covered['c']:.3f} (nominal 90 %)\n")
-        lines.append("c multiplies the SD as delivered, in which the card's `sd_factor` is contained already.\n")
-        lines += ["| slices | cases | all | " + " | ".join(f"decile {d}" for d in range(1, 11)) + " |"]
-        lines += ["|" + " --- |" * 13]
-    for kind, found in covered.get("kinds", {}).items():
-        figures = " | ".join(f"{100 * share:.1f}" for share in (found["all"], *found["deciles"]))
-        lines.append(f"| {kind} | {found['cases']} | {figures} |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

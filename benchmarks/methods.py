@@ -14,9 +14,10 @@ from benchmarks.tables import OURS
 from medidiff.evaluation.baselines import cubic, cubic_dc, trilinear, tv
 from medidiff.models import Model
 from medidiff.physics import relative_residual
+from medidiff.physics.noise import head_brightness
 from medidiff.tasks import Result, super_resolve
 
-__all__ = ["Weights", "compare", "sampled_spread", "sampling", "two_seeds"]
+__all__ = ["Weights", "compare", "sampled_spread", "sampling", "stepping", "two_seeds"]
 
 Keep = Callable[[dict[str, Any]], None]
 Weights = Mapping[tuple[str, str], tuple[float, float]]
@@ -40,11 +41,10 @@ def compare(case: Case, model: Model, regression: Model | None, weights: Weights
         keep(_row(case, scorer, name, method))
 
 
-def sampling(case: Case, model: Model, steps: Sequence[int], samples: int, keep: Keep) -> Spread:
-    """Score single samples at several step counts and the mean of several; return how its error and SD compare."""
+def sampling(case: Case, model: Model, samples: int, keep: Keep) -> Spread:
+    """Score one sample and the mean of several; return how error and SD compare."""
     scorer = Scorer(case.truth, case.region)
-    for count in steps:
-        keep(_row(case, scorer, f"sample, {count} steps", _sampler(case, model, steps=count, detail=1.0)))
+    keep(_row(case, scorer, "one sample", _sampler(case, model, detail=1.0)))
     several: list[Result] = []
 
     def mean() -> Tensor:
@@ -53,6 +53,13 @@ def sampling(case: Case, model: Model, steps: Sequence[int], samples: int, keep:
 
     keep(_row(case, scorer, f"mean of {samples}", mean))
     return _spread(several[0], case)
+
+
+def stepping(case: Case, model: Model, steps: Sequence[int], keep: Keep) -> None:
+    """Score single samples at several step counts."""
+    scorer = Scorer(case.truth, case.region)
+    for count in steps:
+        keep(_row(case, scorer, f"sample, {count} steps", _sampler(case, model, steps=count, detail=1.0)))
 
 
 def two_seeds(case: Case, model: Model) -> dict[str, float]:
@@ -71,15 +78,16 @@ def two_seeds(case: Case, model: Model) -> dict[str, float]:
 
 
 def sampled_spread(case: Case, model: Model, samples: int) -> Spread:
-    """How error and SD compare for the mean of several samples."""
+    """How error and SD compare for the mean of several samples, in units of the head's brightness."""
     return _spread(_enhanced(case, model, samples=samples), case)
 
 
 def _spread(result: Result, case: Case) -> Spread:
     if result.uncertainty is None:
         raise ValueError("coverage needs two samples or more")
-    head = case.spec.head
-    return spread_of(result.volume.array, result.uncertainty.array, head.volume.array, head.region)
+    head, unit = case.spec.head, head_brightness(case.volume.array)
+    mean, sd, truth = (a / unit for a in (result.volume.array, result.uncertainty.array, head.volume.array))
+    return spread_of(mean, sd, truth, head.region)
 
 
 def _enhanced(case: Case, model: Model, **how: Any) -> Result:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OURS", "compared", "summary"]
+__all__ = ["OURS", "compared", "summary", "table"]
 
 Row = Mapping[str, Any]
 OURS = "ours"
@@ -66,7 +66,7 @@ def _means(rows: Sequence[Row]) -> list[str]:
         [method, str(len(some)), *[format(_mean(some, name), form) for name, form in SHOWN.items()]]
         for method, some in methods.items()
     ]
-    return ["\nMeans (methods with fewer cases are not comparable with the others: see n).\n", *_table(head, body)]
+    return ["\nMeans (methods with fewer cases are not comparable with the others: see n).\n", *table(head, body)]
 
 
 def _differences(cases: Sequence[Row]) -> list[str]:
@@ -79,7 +79,7 @@ def _differences(cases: Sequence[Row]) -> list[str]:
         figures = [f"{_mean(some, column):+.2f} ({min(case[column] for case in some):+.2f})" for column in columns]
         body.append([name, str(len(some)), *figures, f"{_ssim_ratio(some):.3f}"])
     told = "\nOurs against each, PSNR in dB, mean (worst); SSIM error as a ratio of means.\n"
-    return [told, *_table(["slices", "n", *columns, "(1-SSIM) / cubic's"], body)]
+    return [told, *table(["slices", "n", *columns, "(1-SSIM) / cubic's"], body)]
 
 
 def _worst(cases: Sequence[Row], count: int = 5) -> list[str]:
@@ -88,7 +88,7 @@ def _worst(cases: Sequence[Row], count: int = 5) -> list[str]:
         [*[str(case[key]) for key in IDENTITY], f"{case['over best classical']:+.2f}", f"{case['over cubic+DC']:+.2f}"]
         for case in ranked
     ]
-    return ["\nWorst cases, dB.\n", *_table([*IDENTITY, "over best classical", "over cubic+DC"], body)]
+    return ["\nWorst cases, dB.\n", *table([*IDENTITY, "over best classical", "over cubic+DC"], body)]
 
 
 def _targets(contrast: str, cases: Sequence[Row]) -> list[str]:
@@ -108,7 +108,7 @@ def _targets(contrast: str, cases: Sequence[Row]) -> list[str]:
         [name, f"{value:.3g}", "not run" if np.isnan(value) else "met" if sign * (value - limit) >= 0 else "MISSED"]
         for name, value, sign, limit in checks
     ]
-    return ["\nTargets, on thick slices.\n", *_table(["target", "found", ""], body)]
+    return ["\nTargets, on thick slices.\n", *table(["target", "found", ""], body)]
 
 
 def _ssim_ratio(cases: Sequence[Row]) -> float:
@@ -119,6 +119,7 @@ def _mean(rows: Sequence[Row], key: str) -> float:
     return float(np.mean([float(row[key]) for row in rows]))
 
 
-def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
     lines = [head, ["---"] * len(head), *body]
     return ["| " + " | ".join(line) + " |" for line in lines]

@@ -4,9 +4,10 @@
 
 STRUCTURAL holds train/, validation/ and thick_slice/, LABELS the label maps. Heads are copied as they are, label maps
 cropped to their labels. Slices of the in-plane T2w scans are interpolated (cubic) to the in-plane spacing, as patches
-are cubes: only the in-plane axes are ever degraded. Persons who validate go to val/ and never into training: ds002748
-from sub-49 on, ds000011 sub-10 (of whom the T2w scan is left out, too) and niivue M2208, the only T2w head with thin
-slices.
+are cubes: only the in-plane axes are ever degraded. Persons who are scored go to val/ and never into training:
+ds002748 from sub-50 on, ds000011 sub-10 and niivue M2208, the only T2w head with thin slices. Persons on whom the
+uncertainty is calibrated go to calibration/ and are neither trained on nor scored: ds002748 sub-49 and ds000011 sub-09.
+T2w scans of either are left out.
 """
 
 import shutil
@@ -17,23 +18,30 @@ import nibabel
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-VALIDATING = ("sub-10_inplaneT2", "M2208")
+SCORED = ("ds002748_sub-5", "ds000011_sub-10", "M2208")
+CALIBRATING = ("ds002748_sub-49", "ds000011_sub-09")
 SATURATED = 4095
 """Largest value of the T2w scans."""
 
 
 def main(structural: Path, labels: Path, output: Path) -> None:
     """Fill the folder ``output``."""
-    (output / "val").mkdir(parents=True, exist_ok=True)
-    for path in sorted(structural.glob("train/*.nii.gz")):
-        shutil.copy(path, output / "val" if "M2208" in path.name else output)
-    for path in sorted(structural.glob("validation/*.nii.gz")):
-        shutil.copy(path, output / "val")
+    for name in ("val", "calibration"):
+        (output / name).mkdir(parents=True, exist_ok=True)
+    for path in sorted([*structural.glob("train/*.nii.gz"), *structural.glob("validation/*.nii.gz")]):
+        shutil.copy(path, output / room_of(path.name))
     for path in sorted(labels.glob("training_seg_*.nii.gz")):
         nibabel.save(boxed(nibabel.load(path)), output / path.name)
     for path in sorted(structural.glob("thick_slice/*.nii.gz")):
-        if not any(word in path.name for word in VALIDATING):
+        if room_of(path.name) == "":
             nibabel.save(thin(nibabel.load(path)), output / path.name)
+
+
+def room_of(name: str) -> str:
+    """Folder for a person's images: training has none of its own."""
+    if any(word in name for word in SCORED):
+        return "val"
+    return "calibration" if any(word in name for word in CALIBRATING) else ""
 
 
 def boxed(image: nibabel.Nifti1Image) -> nibabel.Nifti1Image:

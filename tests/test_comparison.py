@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy import ndimage
 
-from benchmarks import compare
+from benchmarks import compare, summarise
 from benchmarks.cases import Head, Spec, cropped, interleaved, load_heads, measure, specs_of
-from benchmarks.coverage import Spread, coverage, decile_coverage, fit_factor
+from benchmarks.coverage import Spread, coverage, decile_coverage, fit_factor, load_spreads
 from benchmarks.scoring import Scorer
 from benchmarks.tables import compared, summary
 from medidiff import metrics
@@ -103,6 +103,12 @@ def test_the_first_measurements_are_of_every_kind():
     assert not [s for s in specs if s.axis is None and "ds002748" in s.head.name]
 
 
+def test_every_person_comes_before_anyones_second_axis():
+    heads = [head("ds002748_a", (0, 1)), head("niimath_b")]
+    specs = specs_of(heads, spacings=[3.0], profiles=["rect"])
+    assert [(s.head.name[-1], s.axis) for s in specs] == [("a", 0), ("b", 1), ("a", 1), ("b", 2), ("b", 0)]
+
+
 def test_heads_take_turns_in_the_axis_that_is_made_thick():
     heads = [head(f"niimath_{n}") for n in range(3)]
     specs = specs_of(heads, spacings=[3.0], profiles=["rect"], axes_per_head=1)
@@ -155,25 +161,54 @@ def test_the_summary_says_what_was_met_and_what_was_missed():
     assert told.index("| b | T1w") < told.index("| a | T1w")  # the worst case comes first
 
 
-def test_the_whole_comparison_runs_and_leaves_what_it_did_on_disk(folder, tmp_path, capsys):
-    training = tmp_path / "training"
-    training.mkdir()
-    write_nifti(volume(7), training / "ds000011_sub-01_T1w.nii", description="test")
+@pytest.fixture
+def measured(folder, tmp_path):
+    """What two shares of a short comparison left behind."""
+    for name, file in (("training", "ds000011_sub-01"), ("calibration", "ds000011_sub-02")):
+        (tmp_path / name).mkdir()
+        write_nifti(volume(7), tmp_path / name / f"{file}_T1w.nii", description="test")
     model, regression = (make_model(tmp_path / name, kind=name) for name in ("diffusion", "regression"))
-    output = tmp_path / "out"
-    arguments = f"--data {folder} --fit-data {training} --output {output} --model {model} --regression {regression}"
-    short = "--spacing 4 --profile rect --isotropic --axes-per-head 1 --limit 2 --deep 1 --steps 1 --samples 2"
-    compare.main([*arguments.split(), *short.split(), "--device", "cpu"])
-    with (output / "results.csv").open() as file:
-        found = list(csv.DictReader(file))
-    assert [r["method"] for r in found[:6]] == [*METHODS[:-1], "regression", "ours"]
-    assert [r["method"] for r in found[12:]] == ["sample, 1 steps", "mean of 2"]
-    assert all(float(r["residual"]) < 1e-3 for r in found if r["method"] in ("ours", "mean of 2"))
-    facts = json.loads((output / "facts.json").read_text())
-    assert len(facts["coverage"]["kinds"]["T1w 4 mm rect"]["deciles"]) == 10
+    data = f"--data {folder} --fit-data {tmp_path}/training --calibration {tmp_path}/calibration"
+    models = f"--output {tmp_path}/out --model {model} --regression {regression} --device cpu"
+    short = (
+        "--spacing 4 --profile rect --isotropic --axes-per-head 1 --limit 2 --deep 2 --stepped 1 --steps 1 --samples 2"
+    )
+    for part in ("1/2", "2/2"):
+        compare.main([*f"{data} {models} {short} --part {part}".split()])
+    return tmp_path / "out"
+
+
+def test_shares_of_a_comparison_are_on_disk_and_make_up_the_whole(measured):
+    kept = {
+        path.name: list(csv.DictReader(path.read_text().splitlines()))
+        for path in sorted(measured.glob("results-*.csv"))
+    }
+    first, second = kept["results-1.csv"], kept["results-2.csv"]
+    alike = [*METHODS[:-1], "regression", "ours", "one sample", "mean of 2"]
+    assert [r["method"] for r in first] == [*alike, "sample, 1 steps"]
+    assert [r["method"] for r in second] == alike
+    assert {r["head"] for r in first} != {r["head"] for r in second}
+    sampled = ("ours", "one sample", "mean of 2")
+    assert all(float(r["residual"]) < 1e-3 for r in first + second if r["method"] in sampled)
+    facts = json.loads((measured / "facts-1.json").read_text())
     assert facts["seeds"][0]["difference in the data"] < 1e-3 < facts["seeds"][0]["rms difference"]
-    assert "weight of TV, 4 mm rect" in (output / "summary.md").read_text()
-    assert "Targets" in capsys.readouterr().out
+
+
+def test_spreads_are_kept_by_role_and_read_back(measured):
+    scored, calibration = (load_spreads(measured, role) for role in ("scored", "calibration"))
+    assert len(scored) == 2
+    assert [facts["head"] for facts, _ in calibration] == ["ds000011_sub-02_T1w"]
+    assert all(spread.error.shape == spread.sd.shape and (spread.sd > 0).all() for _, spread in scored)
+
+
+def test_the_summary_joins_the_shares(measured):
+    told = summarise.main(measured)
+    assert (measured / "summary.md").read_text() == told
+    assert told.count("weight of TV, 4 mm rect") == 1
+    assert "c is fitted on: ds000011_sub-02_T1w" in told
+    assert "| T1w 4 mm rect | 2 | " in told
+    for title in ("Targets", "Two seeds", "Coverage of mean"):
+        assert title in told
 
 
 def test_out_of_time_is_said(capsys):

@@ -11,10 +11,16 @@ from medidiff.physics import SliceProfile, project
 __all__ = ["MAPS", "NUMBERS", "Condition", "condition_on", "residual_scale"]
 
 MAPS = ("consistent upsampling", "phase x", "phase y", "phase z")
-NUMBERS = tuple(f"{what} {axis}" for what in ("log2 ratio", "thickness over spacing", "log2 spacing") for axis in "xyz")
+NUMBERS = (
+    *(f"{what} {axis}" for what in ("log2 ratio", "thickness over spacing", "log2 spacing") for axis in "xyz"),
+    "profile tails",
+    "log2 noise",
+)
 
-CONDITION_WEIGHT = 1e-2
-"""Weight of the consistency step behind the condition: close to exact, so noise must be taken out first."""
+LEAST_WEIGHT = 1e-2
+"""Weight of the consistency step behind the condition where there is no noise: close to exact."""
+NOISE_UNIT = 0.01
+"""Noise, in units of the head's brightness, that counts as 1 in "log2 noise"."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Condition:
     maps
         ``(b, 4, X, Y, Z)``, see `MAPS`; the first is also the base of the residual.
     numbers
-        ``(b, 9)``, see `NUMBERS`.
+        ``(b, 11)``, see `NUMBERS`.
     scale
         Unit of the residual between the image and the first map.
     """
@@ -41,7 +47,7 @@ class Condition:
         return self.maps[:, :1]
 
 
-def condition_on(y: Tensor, operator: SliceProfile) -> Condition:
+def condition_on(y: Tensor, operator: SliceProfile, *, noise: float = 0.0) -> Condition:
     """Stack the upsampled measurement and the acquisition.
 
     Parameters
@@ -50,11 +56,15 @@ def condition_on(y: Tensor, operator: SliceProfile) -> Condition:
         ``(b, 1, x, y, z)``, the measurement in units of its head's brightness; the slice axis comes last.
     operator
         How it was measured.
+    noise
+        Standard deviation of the noise in ``y``, as far as it is known, in the same units.
     """
-    base = project(operator.upsample(y), y, operator, weight=CONDITION_WEIGHT)
+    scale = residual_scale(operator)
+    weight = min(1.0, max(LEAST_WEIGHT, (noise / scale) ** 2))
+    base = project(operator.upsample(y), y, operator, weight=weight)
     phases = [_phase(operator, axis).to(base).expand_as(base) for axis in range(3)]
-    numbers = torch.tensor(_numbers(operator), device=y.device).expand(y.shape[0], -1)
-    return Condition(torch.cat([base, *phases], 1), numbers, residual_scale(operator))
+    numbers = torch.tensor(_numbers(operator, noise), device=y.device).expand(y.shape[0], -1)
+    return Condition(torch.cat([base, *phases], 1), numbers, scale)
 
 
 def residual_scale(operator: SliceProfile) -> float:
@@ -70,9 +80,10 @@ def _phase(operator: SliceProfile, axis: int) -> Tensor:
     return phase.reshape([-1 if a == axis else 1 for a in range(3)])
 
 
-def _numbers(operator: SliceProfile) -> list[float]:
+def _numbers(operator: SliceProfile, noise: float) -> list[float]:
     ratios = [math.log2(ratio) for ratio in operator.ratios]
     relative = [
         operator.thickness[axis] / operator.coarse.spacing[axis] if axis in operator.axes else 1.0 for axis in range(3)
     ]
-    return [*ratios, *relative, *[math.log2(spacing) for spacing in operator.fine.spacing]]
+    spacings = [math.log2(spacing) for spacing in operator.fine.spacing]
+    return [*ratios, *relative, *spacings, 4 * operator.tails, math.log2(1 + noise / NOISE_UNIT)]

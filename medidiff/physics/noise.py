@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import denoise_nl_means
 
-__all__ = ["denoised", "estimate_noise", "head_brightness"]
+__all__ = ["NOISE_LEFT", "denoised", "estimate_noise", "head_brightness"]
 
 Array = NDArray[np.float32]
 
@@ -14,6 +14,8 @@ FOREGROUND = 0.1
 """Fraction of the brightest voxels' value above which a voxel counts as head."""
 STRENGTH = 0.7
 """Filter strength over noise: what is removed is then about the noise; see docs/decisions/0005."""
+NOISE_LEFT = 0.5
+"""Noise that a network is told of after the filter, over what there was."""
 
 
 def head_brightness(array: Array) -> float:

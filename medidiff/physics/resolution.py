@@ -110,6 +110,12 @@ class SliceProfile(LinearOperator):
         return x, y, z
 
     @property
+    def tails(self) -> float:
+        """Share of the profile that lies outside its thickness: 0 for a rect, 0.24 for a Gaussian."""
+        inside = np.diff(PROFILES[self.profile](np.array([-0.5, 0.5])))
+        return 1 - float(inside[0])
+
+    @property
     def norm(self) -> float:
         """Largest singular value; about 1 over the square root of the ratio of voxel volumes."""
         norms = [float(torch.linalg.matrix_norm(m, 2)) for m in self.matrices if m is not None]

@@ -14,7 +14,7 @@ from medidiff.diffusion import Denoiser, posterior_mean, sample, times
 from medidiff.errors import InputError, UsageError
 from medidiff.models import Condition, Model, condition_on, denoiser_of, load_model
 from medidiff.physics import relative_residual
-from medidiff.physics.noise import head_brightness
+from medidiff.physics.noise import NOISE_LEFT, head_brightness
 from medidiff.posterior import agreeing
 from medidiff.tasks.acquisition import acquisition_of, noise_of
 from medidiff.tasks.device import choose_device, choose_precision, peak_memory_mb, with_less_memory
@@ -172,7 +172,7 @@ def _infer(
     progress: Callable[[float], None],
 ) -> tuple[Tensor, Tensor | None]:
     """Output and standard deviation, ``(1, 1, X, Y, Z)``, in units of the head's brightness."""
-    condition = condition_on(problem.quiet, problem.operator)
+    condition = condition_on(problem.quiet, problem.operator, noise=NOISE_LEFT * problem.noise)
     sampling = options.samples > 1 or options.detail > 0
     calls = 1 + sampling * options.steps * options.samples
     done = 0

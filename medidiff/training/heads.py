@@ -75,8 +75,9 @@ def _load(path: Path, group: Group, device: torch.device) -> Head:
     volume = read_nifti(path)
     labels = None
     if group.kind == "labels":
-        labels, index = np.unique(volume.array.astype(np.int64), return_inverse=True)
-        voxels = index.reshape(volume.array.shape).astype(np.uint8)
+        numbers = volume.array.astype(np.int64)
+        labels = np.flatnonzero(np.bincount(numbers.ravel()))
+        voxels = np.searchsorted(labels, numbers).astype(np.uint8)
         head = volume.array > 0
     else:
         unit = head_brightness(volume.array)

@@ -60,8 +60,8 @@ def draw_pairs(head: Head, rng: Generator, patches: int, size: int) -> Pairs:
     x = _image(head, _corners(head, order, region, rng, patches), order, region, rng, noise)
     flips = [a - 3 for a in range(3) if rng.random() < 0.5]
     x = torch.flip(x, flips) if flips else x
-    y = _measured(x, operator, rng, noise)
-    condition = condition_on(y, operator)
+    y, told = _measured(x, operator, rng, noise)
+    condition = condition_on(y, operator, noise=told)
     i, j, k = (slice((n - size) // 2, (n - size) // 2 + size) for n in region)
     residual = (x - condition.base)[..., i, j, k] / condition.scale
     return Pairs(residual, condition.maps[..., i, j, k], condition.numbers)
@@ -125,11 +125,17 @@ def _image(
     return x * rng.uniform(0.8, 1.15)
 
 
-def _measured(x: Tensor, operator: SliceProfile, rng: Generator, noise: torch.Generator) -> Tensor:
-    """Measure, one time in three with noise of up to 4 %, half of it Rician (Gudbjartsson & Patz 1995)."""
+def _measured(x: Tensor, operator: SliceProfile, rng: Generator, noise: torch.Generator) -> tuple[Tensor, float]:
+    """Measure, one time in three with noise of 0.5 to 8 %, half of it Rician (Gudbjartsson & Patz 1995).
+
+    Returns the measurement and the noise that is told of it: nearly what it is, and nothing where little noise is part
+    of the scan, as `tasks.acquisition` does.
+    """
     y = operator.forward(x)
     if rng.random() > 1 / 3:
-        return y
-    sd, rician = rng.uniform(0.005, 0.04), rng.random() < 0.5
+        return y, 0.0
+    sd, rician = float(np.exp(rng.uniform(np.log(0.005), np.log(0.08)))), rng.random() < 0.5
+    silent, misjudged = sd < 0.02 and rng.random() < 0.5, rng.uniform(0.85, 1.2)
     real, imaginary = (torch.randn(y.shape, generator=noise, device=y.device) * sd for _ in range(2))
-    return torch.hypot(y + real, imaginary) if rician else y + real
+    noisy = torch.hypot(y + real, imaginary) if rician else y + real
+    return noisy, 0.0 if silent else sd * misjudged
