@@ -1,0 +1,59 @@
+"""How series are shown without saying whose they are: short hashes, and descriptions without names."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+__all__ = ["Patient", "described", "hashed", "patient_of"]
+
+HASH_DIGITS = 8
+SHORTEST = 3
+"""Parts of a name with fewer letters are not looked for in descriptions."""
+
+TELLING = ("PatientName", "PatientID", "PatientBirthDate", "OtherPatientIDs", "AccessionNumber", "StudyDate")
+"""Elements whose values are taken out of what is shown."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Whose a series is; shown only when asked for.
+
+    Parameters
+    ----------
+    name, number, date
+        As the header says: PatientName, PatientID, StudyDate.
+    """
+
+    name: str
+    number: str
+    date: str
+
+
+def hashed(text: str) -> str:
+    """Shorten an identifier or a path to eight digits that do not tell it.
+
+    >>> hashed("1.2.3")
+    'c47f5b18'
+    """
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def patient_of(header: Dataset) -> Patient:
+    """Read whose an object is."""
+    name, number, date = (str(header.get(word) or "") for word in ("PatientName", "PatientID", "StudyDate"))
+    return Patient(name, number, date)
+
+
+def described(header: Dataset, keyword: str = "SeriesDescription") -> str:
+    """Return a description on one line, without the patient's name, numbers and dates if they stand in it."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(header.get(keyword) or "")).split())
+    for word in sorted(_words(header), key=len, reverse=True):
+        text = re.sub(rf"(?<![a-z]){re.escape(word)}(?![a-z])", "…", text, flags=re.IGNORECASE)
+    return text
+
+
+def _words(header: Dataset) -> set[str]:
+    told = [str(header.get(keyword) or "") for keyword in TELLING]
+    return {part for text in told for part in re.split(r"[\^=\s,.\\']+", text) if len(part) >= SHORTEST}

@@ -1,0 +1,230 @@
+"""Where the bytes of a DICOM object lie, and how they are unpacked within bounds: files, gzip, deflate, zip."""
+
+import gzip
+import hashlib
+import io
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import BinaryIO
+
+from medidiff.errors import InputError
+
+__all__ = ["Archives", "Source", "digest", "looks_like_dicom", "members"]
+
+MOST_BYTES = 2**30
+"""An object that unpacks to more is refused."""
+
+FREE_BYTES = 2**26
+"""What unpacks to less than this is not asked for its ratio."""
+
+HIGHEST_RATIO = 200
+"""Unpacked to packed bytes: MR images compress two- to tenfold, bombs a thousandfold."""
+
+MOST_ENTRIES = 100_000
+"""A zip archive with more entries is refused."""
+
+MOST_ARCHIVE_BYTES = 2**36
+"""A zip archive that unpacks to more is refused."""
+
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+PREAMBLE = 132
+DEFLATED, PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"
+"""Transfer syntax UIDs of equal length: deflated, and what it is once inflated."""
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """One DICOM object on disk.
+
+    Parameters
+    ----------
+    path
+        The file, or the zip archive.
+    member
+        Its name in the archive.
+    """
+
+    path: Path
+    member: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where it lies; a path that may name a patient, so never shown unasked."""
+        return str(self.path) if self.member else str(self.path.parent)
+
+
+class Archives:
+    """Opens sources; zip archives stay open until the end, so that each is read once.
+
+    What is opened is a plain DICOM stream: unzipped, and inflated if its transfer syntax is deflated. Nothing is
+    ever unpacked to disk.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Path, zipfile.ZipFile] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Archives":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def open(self, source: Source) -> Iterator[BinaryIO]:
+        """Open an object for reading from its first byte.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, is damaged, or unpacks to too much; the message names no path.
+        """
+        try:
+            with self._raw(source) as raw:
+                head = _peek(raw, 1024)
+                if head[:2] == GZIP:
+                    raw = io.BytesIO(_gunzipped(raw, _size(raw)))
+                    head = _peek(raw, 1024)
+                yield io.BytesIO(_inflated(raw.read())) if DEFLATED in head else raw
+        except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, struct.error) as error:
+            raise InputError("file is cut short or damaged", found=str(error), hint="copy it again") from error
+        except OSError as error:
+            raise InputError("cannot be read", found=error.strerror or type(error).__name__) from error
+
+    @contextmanager
+    def _raw(self, source: Source) -> Iterator[BinaryIO]:
+        if not source.member:
+            with source.path.open("rb") as stream:
+                yield stream
+            return
+        if source.path not in self._open:
+            self._open[source.path] = self._stack.enter_context(zipfile.ZipFile(source.path))
+        with self._open[source.path].open(source.member) as stream:
+            yield io.BytesIO(_bounded(stream.read(MOST_BYTES + 1), MOST_BYTES))
+
+
+def members(path: Path) -> list[Source]:
+    """List the files in a zip archive, once it is seen to be harmless.
+
+    Raises
+    ------
+    InputError
+        If it is damaged or encrypted, has too many or too large entries, unpacks suspiciously well, or holds links
+        or names that lead out of it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise InputError("zip archive is damaged", found=str(error), hint="copy it again") from error
+    _check_archive(entries)
+    return [Source(path, entry.filename) for entry in entries if not entry.is_dir()]
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether the first bytes are those of DICOM: with a preamble, or as old exports without one."""
+    return head[128:PREAMBLE] == b"DICM" or (head[:2] in (b"\x08\x00", b"\x02\x00") and head[3:4] == b"\0")
+
+
+def digest(sources: list[Source]) -> str:
+    """Sha256 over the contents of the objects, whatever their order, names, and packing by gzip or zip."""
+    with Archives() as archives:
+        each = sorted(_digest(source, *_version(source.path), archives) for source in sources)
+    return hashlib.sha256("".join(each).encode()).hexdigest()
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise InputError("cannot be read", found=error.strerror or "") from error
+    return facts.st_size, facts.st_mtime_ns
+
+
+@lru_cache(maxsize=100_000)
+def _remembered(source: Source, size: int, modified: int) -> list[str]:
+    """A place for the hash of an object as it is now: many volumes may come from one, and it is hashed once."""
+    return []
+
+
+def _digest(source: Source, size: int, modified: int, archives: Archives) -> str:
+    known = _remembered(source, size, modified)
+    if not known:
+        with archives.open(source) as stream:
+            content = hashlib.sha256()
+            while block := stream.read(2**20):
+                content.update(block)
+        known.append(content.hexdigest())
+    return known[0]
+
+
+def _peek(stream: BinaryIO, count: int) -> bytes:
+    head = stream.read(count)
+    stream.seek(0)
+    return head
+
+
+def _size(stream: BinaryIO) -> int:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    return size
+
+
+def _allowed(packed: int) -> int:
+    return min(MOST_BYTES, max(FREE_BYTES, HIGHEST_RATIO * packed))
+
+
+def _gunzipped(stream: BinaryIO, packed: int) -> bytes:
+    with gzip.GzipFile(fileobj=stream) as unzipped:
+        return _bounded(unzipped.read(_allowed(packed) + 1), _allowed(packed))
+
+
+def _inflated(data: bytes) -> bytes:
+    """Inflate what follows the file meta information, and say so in it."""
+    if data[128:140] != b"DICM\x02\0\0\0UL\x04\0":
+        raise InputError("deflated without a preamble or the length of its meta information")
+    end = PREAMBLE + 12 + struct.unpack("<L", data[140:144])[0]
+    limit = _allowed(len(data))
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    body = _bounded(inflater.decompress(data[end:], limit + 1), limit)
+    return data[:end].replace(DEFLATED, PLAIN) + body
+
+
+def _bounded(data: bytes, limit: int) -> bytes:
+    if len(data) > limit:
+        needed = f"at most {limit:.3g} bytes"
+        raise InputError("unpacks to more than it may", needed=needed, hint="unpack it yourself if you trust it")
+    return data
+
+
+def _check_archive(entries: list[zipfile.ZipInfo]) -> None:
+    if len(entries) > MOST_ENTRIES:
+        raise InputError("zip archive has too many entries", found=str(len(entries)), needed=f"at most {MOST_ENTRIES}")
+    total = sum(entry.file_size for entry in entries)
+    if total > MOST_ARCHIVE_BYTES:
+        raise InputError("zip archive unpacks to too much", found=f"{total:.3g} bytes")
+    for entry in entries:
+        if reason := _danger(entry):
+            raise InputError(f"zip archive has {reason}", hint="unpack it yourself if you trust it")
+
+
+def _danger(entry: zipfile.ZipInfo) -> str:
+    """Why an entry is not to be trusted, empty if it is."""
+    name = PurePosixPath(entry.filename.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or ":" in (name.parts or ("",))[0]:
+        return "an entry whose name leads out of it"
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "a link in it"
+    if entry.flag_bits & 1:
+        return "an encrypted entry"
+    if entry.file_size > _allowed(entry.compress_size):
+        return "an entry that unpacks to more than it may"
+    return ""
