@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medidiff.io.discover import Skipped
 from medidiff.io.sidecar import sidecar_path
+
+if TYPE_CHECKING:
+    from medidiff.io.dicom import Stack
 
 __all__ = ["RESEARCH_ONLY", "Case", "Manifest", "Record", "Status"]
 
@@ -37,16 +40,19 @@ class Case:
     Parameters
     ----------
     source
-        The input.
+        The input; for DICOM what the volume is called in messages and records, which tells no name or path.
     image
         The volume made from it.
     uncertainty
         The standard deviation, if there is one.
+    stack
+        The volume of a DICOM series that is the input, if it is one.
     """
 
     source: Path
     image: Path
     uncertainty: Path
+    stack: "Stack | None" = field(default=None, repr=False)
 
     @property
     def sidecar(self) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from medidiff import __version__
 from medidiff.batch.case import RESEARCH_ONLY, Manifest, Record, Status
+from medidiff.batch.private import write_private
 from medidiff.io.atomic import make_folder, replacing
 from medidiff.io.sidecar import write_json
 
@@ -51,6 +52,7 @@ class Ledger:
         self._manifest, self._settings, self._started = manifest, dict(settings), datetime.now(UTC)
         self._cases = manifest.output / "cases.csv"
         make_folder(manifest.output)
+        write_private(manifest)
         self._write_run("running", ())
         self._write_cases(())
 

@@ -7,6 +7,7 @@ from typing import Any
 from medidiff.batch.case import Case, Manifest
 from medidiff.errors import UsageError
 from medidiff.io.discover import Found, discover
+from medidiff.io.selection import Selection
 from medidiff.io.sidecar import sidecar_path
 
 __all__ = ["plan"]
@@ -21,6 +22,8 @@ def plan(
     suffix: str,
     options: Mapping[str, Any],
     model: Mapping[str, Any],
+    selection: Selection | None = None,
+    show_phi: bool = False,
 ) -> Manifest:
     """Search the inputs and give each its outputs, mirrored under ``output``.
 
@@ -36,6 +39,10 @@ def plan(
         What the stem of an output has after the stem of its input.
     options, model
         What decides the results; see `Manifest`.
+    selection
+        Which DICOM series are wanted; all by default.
+    show_phi
+        Name the folders of DICOM series, which are often called after patients.
 
     Raises
     ------
@@ -44,7 +51,7 @@ def plan(
     UsageError
         If an output would take the place of an input or of its sidecar.
     """
-    found, skipped = discover(inputs, output=output)
+    found, skipped = discover(inputs, output=output, selection=selection, show_phi=show_phi)
     cases = tuple(_case(item, output, suffix) for item in found)
     _protect_inputs(cases)
     return Manifest(task, product, output, cases, tuple(skipped), dict(options), dict(model))
@@ -53,7 +60,7 @@ def plan(
 def _case(found: Found, output: Path, suffix: str) -> Case:
     target = output / found.stem
     image, uncertainty = (target.with_name(f"{target.name}{end}.nii.gz") for end in (suffix, "_uncertainty"))
-    return Case(found.path, image, uncertainty)
+    return Case(found.path, image, uncertainty, found.stack)
 
 
 def _protect_inputs(cases: Sequence[Case]) -> None:

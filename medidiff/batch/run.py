@@ -103,7 +103,7 @@ def _attempt(case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, fo
             return ended(Status.DONE_BEFORE, facts=before)
         if not force:
             refuse_foreign(case)
-        volume = read_nifti(case.source)
+        volume = _read(case, manifest)
         check_content(volume)
         result = work(volume, watcher.advanced)
         return ended(Status.DONE, facts=save(case, manifest, volume, result))
@@ -114,8 +114,22 @@ def _attempt(case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, fo
     except MemoryError as error:
         return ended(Status.FAILED, error, reason=f"{case.source}: not enough memory")
     except Exception as error:
-        line = " ".join(f"{case.source}: unexpected {type(error).__name__}: {error}".split())
-        return ended(Status.FAILED, error, reason=line)
+        return ended(Status.FAILED, error, reason=_unexpected(error, case))
+
+
+def _read(case: Case, manifest: Manifest) -> Volume:
+    """Read the input of a case, DICOM or NIfTI."""
+    if case.stack is None:
+        return read_nifti(case.source)
+    from medidiff.io.dicom import read_stack
+
+    return read_stack(case.stack, allow_irregular=bool(manifest.options.get("allow_irregular")))
+
+
+def _unexpected(error: Exception, case: Case) -> str:
+    """Say in a line what happened; with DICOM the words of a stranger's error may hold a name or a path."""
+    told = f": {error}" if case.stack is None else "; --debug shows more, names and paths included"
+    return " ".join(f"{case.source}: unexpected {type(error).__name__}{told}".split())
 
 
 def _located(error: MedidiffError, case: Case) -> str:

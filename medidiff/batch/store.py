@@ -15,6 +15,7 @@ from medidiff.io.atomic import make_folder, remove
 from medidiff.io.header import read_header
 from medidiff.io.nifti import write_nifti
 from medidiff.io.sidecar import plain, read_json, sidecar_path, write_json
+from medidiff.io.source import digest
 from medidiff.volume import Volume
 
 if TYPE_CHECKING:
@@ -33,10 +34,20 @@ def made_from(case: Case, manifest: Manifest) -> dict[str, Any]:
     """
     return {
         "task": manifest.task,
-        "input_sha256": _sha256(case.source),
-        "sidecar_sha256": _sha256(beside) if (beside := sidecar_path(case.source)).is_file() else None,
+        **_inputs(case),
         "model_sha256": manifest.model.get("sha256"),
         "options": plain(manifest.options),
+    }
+
+
+def _inputs(case: Case) -> dict[str, Any]:
+    """Tell the input by its content: a file and its sidecar, or the objects and the volume in them."""
+    if case.stack is not None:
+        return {"input_sha256": digest(case.stack.sources), "volume": case.stack.label}
+    beside = sidecar_path(case.source)
+    return {
+        "input_sha256": _sha256(case.source),
+        "sidecar_sha256": _sha256(beside) if beside.is_file() else None,
     }
 
 
@@ -115,6 +126,7 @@ def _facts(case: Case, manifest: Manifest, source: Volume, result: "Result") -> 
         "tool": "medidiff",
         "version": __version__,
         "input": str(case.source),
+        **_kept(source),
         **told,
         **_residual(result),
         "has_uncertainty": result.uncertainty is not None,
@@ -123,6 +135,12 @@ def _facts(case: Case, manifest: Manifest, source: Volume, result: "Result") -> 
         "made_from": made_from(case, manifest),
     }
     return dict(plain(facts))
+
+
+def _kept(source: Volume) -> dict[str, Any]:
+    """Keep the BIDS fields of a DICOM input; those that describe its slices are not true of the result."""
+    fields = source.meta["sidecar"] if "dicom" in source.meta else {}
+    return {name: value for name, value in fields.items() if name not in ("SliceThickness", "SpacingBetweenSlices")}
 
 
 def _residual(result: "Result") -> dict[str, Any]:

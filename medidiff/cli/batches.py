@@ -18,7 +18,7 @@ def refuse_empty(manifest: Manifest) -> None:
     if manifest.cases:
         return
     tell_skipped(manifest, quiet=False, verbose=True)
-    click.echo("error: no image found; .nii and .nii.gz files are read", err=True)
+    click.echo("error: no image found; NIfTI (.nii, .nii.gz) and DICOM are read", err=True)
     click.get_current_context().exit(Exit.NOTHING_FOUND)
 
 

@@ -25,6 +25,7 @@ Examples:
   medidiff enhance -i sub-*/anat/*_T2w.nii.gz -o enhanced/ --spacing 1
   medidiff enhance -i flair.nii.gz -o out/ --like t1.nii.gz --slice-thickness 4
   medidiff enhance -i scans/ -o enhanced/ --samples 8 --device cuda:1
+  medidiff enhance -i study_folder/ -o out/ --select "description=T2|FLAIR" --select spacing=3-
   medidiff enhance -i scans/ -o enhanced/ --dry-run
 
 \b
@@ -56,6 +57,9 @@ class Request:
     device: str
     precision: str
     threads: int | None
+    select: tuple[str, ...]
+    allow_irregular: bool
+    show_phi: bool
     force: bool
     dry_run: bool
     quiet: bool
@@ -65,6 +69,7 @@ class Request:
         """Collect what decides the result besides input and model."""
         names = ("spacing", "axis", "slice_thickness", "profile", "noise", "steps", "samples", "detail", "seed")
         told = {name: getattr(self, name) for name in (*names, "precision")}
+        told |= {"allow_irregular": True} if self.allow_irregular else {}
         return {**told, "like": like.geometry.as_dict() if like else None}
 
 
@@ -119,6 +124,13 @@ class Request:
     help="Of the network's arithmetic.",
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; by default all cores.")
+@options.select_option
+@click.option(
+    "--allow-irregular",
+    is_flag=True,
+    help="Resample DICOM series with missing, duplicate or unevenly spaced slices, and record it.",
+)
+@options.show_phi_option
 @options.force_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @options.debug_option
@@ -131,6 +143,9 @@ def command(**given: Any) -> None:
     deviation) if there are several samples. cases.csv and run.json record the run. A 4D image is refused: split it
     first. Paths of results go to stdout, all else to stderr.
 
+    DICOM objects are sorted into series and volumes by their headers; results are named by hashes and numbers,
+    STUDY/NUMBER_SERIES, so that no name gets out, and private.json tells which is which.
+
     A case that fails is recorded and the others go on. Finished cases (same input, model and options) are skipped
     when the command is run again.
     """
@@ -141,6 +156,7 @@ def enhance(request: Request) -> None:
     """Plan, load the model once, and run."""
     from medidiff.batch import plan
     from medidiff.cli.batches import refuse_empty, run_batch
+    from medidiff.io import Selection
 
     like = _read_like(request)
     manifest = plan(
@@ -151,6 +167,8 @@ def enhance(request: Request) -> None:
         suffix="_enhanced",
         options=request.decisive(like),
         model={},
+        selection=Selection.parse(request.select),
+        show_phi=request.show_phi,
     )
     refuse_empty(manifest)
     model = _load(request)
@@ -230,12 +248,16 @@ def _placed(result: "Result", like: "Header") -> "Result":
 
 def _print_plan(manifest: "Manifest", request: Request, like: "Header | None") -> None:
     from medidiff.batch import finished
-    from medidiff.cli.outlook import outlook
+    from medidiff.cli.outlook import outlook, outlook_of
 
     for case in manifest.cases:
         if not request.force and finished(case, manifest):
             click.echo(f"{case.source}: done before")
             continue
-        grid = outlook(case.source, spacing=request.spacing, like=like.geometry if like else None, axis=request.axis)
+        wanted: Any = {"spacing": request.spacing, "like": like.geometry if like else None, "axis": request.axis}
+        if case.stack is None:
+            grid = outlook(case.source, **wanted)
+        else:
+            grid = outlook_of(case.stack, allow_irregular=request.allow_irregular, **wanted)
         shape = "x".join(map(str, grid["target_shape"] or ()))
         click.echo(f"{case.source} -> {case.image} ({shape})" if grid["enhance"] else f"{grid['reason']}: not enhanced")

@@ -1,14 +1,17 @@
-"""``medidiff inspect``: what an image is, and whether it would be enhanced."""
+"""``medidiff inspect``: what an image or a DICOM series is, and whether it would be enhanced."""
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from medidiff.cli import options, tables
 from medidiff.cli.guard import Exit
+
+if TYPE_CHECKING:
+    from medidiff.io.dicom import Series
 
 __all__ = ["command"]
 
@@ -16,37 +19,56 @@ EXAMPLES = """\b
 Examples:
   medidiff inspect scan.nii.gz
   medidiff inspect scans/ --json
+  medidiff inspect study_folder/ --select "description=T2|FLAIR" --select spacing=3-
 """
 
 OBLIQUE_DEGREES = 0.1
 """Angle from the patient's axes at which a grid counts as oblique."""
 
+LONGEST_DESCRIPTION = 32
+"""Letters of a series description that a table shows."""
+
 
 @click.command("inspect", epilog=EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, type=options.EXISTING, metavar="PATH...")
 @options.json_option
+@options.select_option
+@options.show_phi_option
 @options.debug_option
-def command(paths: tuple[Path, ...], as_json: bool) -> None:
-    """Show shape, spacing, axes, type and slice thickness of images, and whether enhance would take them.
+def command(paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], show_phi: bool) -> None:
+    """Show what images and DICOM series are, and whether enhance would take them.
 
-    Only headers and sidecars are read, so an image full of NaN or of zeros is not noticed here. Exit code 3 if no
-    image could be read.
+    Shape, spacing, axes, type and slice thickness. DICOM objects are sorted into series by their headers, whatever
+    their files are called. Only headers and sidecars are read, so an image full of NaN or of zeros is not noticed
+    here. Exit code 3 if no image could be read.
     """
-    from medidiff.cli.outlook import outlook
-    from medidiff.io import discover
+    from medidiff.cli.outlook import outlook, series_outlook
+    from medidiff.io import Selection, explore
 
-    found, skipped = discover(paths)
-    facts = [outlook(item.path) for item in found]
+    contents, wanted = explore(paths, show_phi=show_phi), Selection.parse(select)
+    images = [outlook(item.path) for item in contents.images]
+    series = [
+        told | (_private(each) if show_phi else {})
+        for each in contents.series
+        for told in series_outlook(each, wanted.why_not)
+    ]
     if as_json:
-        left_out = [{"path": item.path, "reason": item.reason} for item in skipped]
-        click.echo(tables.as_json({"images": facts, "left_out": left_out}))
+        left_out = [{"path": item.path, "reason": item.reason} for item in contents.skipped]
+        click.echo(tables.as_json({"images": images, "series": series, "left_out": left_out}))
     else:
-        _print(facts)
-        for item in skipped:
+        _print(images)
+        print_series(series)
+        for item in contents.skipped:
             click.echo(f"left out: {item.path}: {item.reason}", err=True)
-    if not any(told["readable"] for told in facts):
+    if not (any(told["readable"] for told in images) or any(told["shape"] for told in series)):
         click.echo("error: no image could be read", err=True)
         click.get_current_context().exit(Exit.NOTHING_FOUND)
+
+
+def _private(series: "Series") -> dict[str, Any]:
+    """Tell whose a series is and where it lies."""
+    patient, folders = series.patient, sorted({source.folder for source in series.sources})
+    return {"patient": patient.name, "patient_id": patient.number, "date": patient.date, "folders": folders}
 
 
 def _print(facts: Sequence[Mapping[str, Any]]) -> None:
@@ -60,6 +82,42 @@ def _print(facts: Sequence[Mapping[str, Any]]) -> None:
             click.echo(told["reason"])
         for warning in told["warnings"]:
             click.echo(f"{told['path']}: {warning}")
+
+
+def print_series(series: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of the volumes of DICOM series, then a line for each that would not be enhanced and each warning.
+
+    Where people asked for it, whose they are and in which folders they lie comes last.
+    """
+    if series:
+        click.echo(tables.columns([_series_row(told) for told in series]))
+    for told in series:
+        name = "_".join(filter(None, (told["series"], told["volume"])))
+        if told["reason"]:
+            click.echo(told["reason"] if told["reason"].startswith(name) else f"{name}: {told['reason']}")
+        for warning in told["warnings"]:
+            click.echo(f"{name}: {warning}")
+
+
+def _series_row(told: Mapping[str, Any]) -> dict[str, Any]:
+    row = {
+        "series": told["series"],
+        "volume": told["volume"] or "-",
+        "description": _cut(told["description"]) or "-",
+        "kind": " ".join(filter(None, (told["modality"], told["kind"]))) or "-",
+        "objects": told["objects"],
+        "shape": "x".join(map(str, told["shape"])) if told["shape"] else "-",
+        "spacing mm": _mm(told["spacing_mm"]) if told["spacing_mm"] else "-",
+        "axes": told["axes"] or "-",
+        "thickness mm": told["thickness_mm"],
+        "enhanced to mm": _mm(told["target_spacing_mm"]) if told["enhance"] else "no",
+    }
+    private = {name: told[name] for name in ("patient", "patient_id", "date") if name in told}
+    return row | private | ({"folders": "; ".join(told["folders"])} if "folders" in told else {})
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_DESCRIPTION else f"{text[: LONGEST_DESCRIPTION - 1]}…"
 
 
 def _row(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:

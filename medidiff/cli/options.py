@@ -24,6 +24,8 @@ __all__ = [
     "inputs_options",
     "json_option",
     "output_option",
+    "select_option",
+    "show_phi_option",
     "verbosity_options",
 ]
 
@@ -88,7 +90,7 @@ POSITIVE, SPACING, DEVICES = Positive(), Spacing(), Device()
 def inputs_options(command: Command) -> Command:
     """Add ``-i PATH...``: the option takes the first path and an argument those after it, as a shell's ``*`` gives."""
     more = click.argument("more", nargs=-1, type=EXISTING, metavar="[PATH]...")
-    help_text = "Image or folder of images (.nii, .nii.gz); folders are searched recursively. Takes several paths."
+    help_text = "NIfTI images, DICOM objects, zip archives, or folders of them, searched recursively. Several paths."
     return click.option("-i", "--input", "inputs", multiple=True, type=EXISTING, metavar="PATH...", help=help_text)(
         more(command)
     )
@@ -121,6 +123,18 @@ def debug_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def select_option(command: Command) -> Command:
+    """Add ``--select RULE``, once for each rule."""
+    help_text = "Take only DICOM series with modality=MR, description=REGEX or spacing=LOW-HIGH; all rules must hold."
+    return click.option("--select", multiple=True, metavar="RULE", help=help_text)(command)
+
+
+def show_phi_option(command: Command) -> Command:
+    """Add ``--show-phi``."""
+    help_text = "Show folders of DICOM series and whose they are; without it hashes and descriptions alone."
+    return click.option("--show-phi", is_flag=True, help=help_text)(command)
 
 
 def verbosity_options(command: Command) -> Command:

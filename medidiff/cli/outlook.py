@@ -1,16 +1,19 @@
-"""What an image is, and whether it would be enhanced, told from its header and sidecar alone."""
+"""What an image or a series is, and whether it would be enhanced, told from headers and sidecars alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medidiff.errors import AlreadySharp, InputError, MedidiffError
 from medidiff.io import Header, read_header, read_sidecar
+from medidiff.io.header import axis_codes, obliquity
 from medidiff.io.nifti import check_shape
 
 if TYPE_CHECKING:
+    from medidiff.io.dicom import Series, Stack
     from medidiff.volume import Geometry
 
-__all__ = ["FACTS", "outlook"]
+__all__ = ["FACTS", "SERIES_FACTS", "outlook", "outlook_of", "series_outlook"]
 
 FACTS = (
     "path",
@@ -31,6 +34,28 @@ FACTS = (
 )
 """What is told of every image, in this order."""
 
+SERIES_FACTS = (
+    "series",
+    "volume",
+    "description",
+    "modality",
+    "manufacturer",
+    "kind",
+    "objects",
+    "copies",
+    "shape",
+    "spacing_mm",
+    "axes",
+    "oblique_degrees",
+    "thickness_mm",
+    "enhance",
+    "target_shape",
+    "target_spacing_mm",
+    "reason",
+    "warnings",
+)
+"""What is told of every volume of a DICOM series, in this order; of a series without images, one line."""
+
 
 def outlook(
     path: Path,
@@ -49,7 +74,52 @@ def outlook(
         target = _target(header, spacing=spacing, like=like, axis=axis)
     except MedidiffError as error:
         return {**told, "reason": str(error)}
-    return {**told, "enhance": True, "target_shape": target.shape, "target_spacing_mm": target.spacing}
+    return told | _target_facts(target)
+
+
+def series_outlook(series: "Series", why_not: Callable[["Stack"], str]) -> list[dict[str, Any]]:
+    """Tell the `SERIES_FACTS` of the volumes of a series; ``why_not`` says which are not wanted."""
+    if series.refusal or not series.stacks:
+        told = dict.fromkeys(SERIES_FACTS) | _series_facts(series)
+        return [told | {"volume": "", "enhance": False, "reason": series.refusal or "no image in it", "warnings": ()}]
+    return [outlook_of(stack, reason=stack.refusal or why_not(stack)) for stack in series.stacks]
+
+
+def outlook_of(stack: "Stack", *, reason: str = "", allow_irregular: bool = False, **wanted: Any) -> dict[str, Any]:
+    """Tell the `SERIES_FACTS` of a volume, and whether and on which grid it would be enhanced with these options.
+
+    ``reason`` says why it would not be, if that is known already.
+    """
+    told: dict[str, Any] = dict.fromkeys(SERIES_FACTS) | _series_facts(stack.series)
+    told |= {"volume": stack.name, "enhance": False, "reason": reason, "warnings": ()}
+    try:
+        arranged = stack.arrangement(allow_irregular=allow_irregular)
+        told |= _grid_facts(arranged.geometry)
+        told |= {"thickness_mm": arranged.frames[0].thickness, "warnings": arranged.warnings}
+        target = None if reason else _planned(arranged.geometry, stack.label, **wanted)
+    except MedidiffError as error:
+        columns, rows = stack.frames[0].shape[::-1]
+        told["shape"] = told["shape"] or (columns, rows, len(stack.frames))
+        return {**told, "reason": reason or str(error)}
+    return told if target is None else told | _target_facts(target)
+
+
+def _series_facts(series: "Series") -> dict[str, Any]:
+    names = ("description", "modality", "manufacturer", "kind", "objects", "copies")
+    return {"series": series.label, **{name: getattr(series, name) for name in names}}
+
+
+def _grid_facts(geometry: "Geometry") -> dict[str, Any]:
+    return {
+        "shape": geometry.shape,
+        "spacing_mm": geometry.spacing,
+        "axes": axis_codes(geometry),
+        "oblique_degrees": round(obliquity(geometry), 2),
+    }
+
+
+def _target_facts(target: "Geometry") -> dict[str, Any]:
+    return {"enhance": True, "target_shape": target.shape, "target_spacing_mm": target.spacing}
 
 
 def _facts(header: Header) -> dict[str, Any]:
@@ -66,15 +136,20 @@ def _facts(header: Header) -> dict[str, Any]:
 
 
 def _target(header: Header, **wanted: Any) -> "Geometry":
+    check_shape(header)
+    return _planned(header.geometry, str(header.path), **wanted)
+
+
+def _planned(geometry: "Geometry", where: str, **wanted: Any) -> "Geometry":
+    """Return the grid that an image would be enhanced to, or say why it would not be."""
     from medidiff.tasks import FEWEST_VOXELS, plan_geometry
 
-    check_shape(header)
-    shape = header.geometry.shape
+    shape = geometry.shape
     if min(shape) < FEWEST_VOXELS:
         what = "only one slice" if min(shape) == 1 else "too few slices"
         needed = f"{FEWEST_VOXELS} or more along each axis"
-        raise InputError(what, where=str(header.path), found=f"shape {shape}", needed=needed)
+        raise InputError(what, where=where, found=f"shape {shape}", needed=needed)
     try:
-        return plan_geometry(header.geometry, **wanted)
+        return plan_geometry(geometry, **wanted)
     except AlreadySharp as told:
-        raise AlreadySharp(told.what, where=str(header.path), found=told.found, needed=told.needed) from None
+        raise AlreadySharp(told.what, where=where, found=told.found, needed=told.needed) from None

@@ -13,11 +13,12 @@ __all__ = ["make_folder", "remove", "replacing", "unwritable"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     """Open a file that takes the name ``path`` only once it is complete and on disk.
 
     It is written under a hidden name in the same folder, synced and renamed. Whatever stops the writing, an
-    interrupt included, removes it and leaves an earlier ``path`` as it was.
+    interrupt included, removes it and leaves an earlier ``path`` as it was. ``mode`` sets its permissions before
+    anything is written; without it they are the usual ones.
 
     Raises
     ------
@@ -27,6 +28,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
         with part.open("xb") as stream:
+            if mode is not None:
+                part.chmod(mode)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

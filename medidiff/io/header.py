@@ -14,7 +14,7 @@ from medidiff.errors import GeometryError, InputError
 from medidiff.io.stream import damaged, opened
 from medidiff.volume import Geometry
 
-__all__ = ["Header", "read_header"]
+__all__ = ["Header", "axis_codes", "obliquity", "read_header"]
 
 FORMS_DIFFER_MM = 0.1
 """Largest distance between where sform and qform put the same voxel that passes without a warning."""
@@ -75,13 +75,23 @@ class Header:
     @property
     def axis_codes(self) -> str:
         """Where each voxel axis points, such as ``LAS``."""
-        return "".join(nib.aff2axcodes(self.geometry.affine))
+        return axis_codes(self.geometry)
 
     @property
     def obliquity(self) -> float:
         """Largest angle between a voxel axis and the nearest patient axis, degrees."""
-        cosines = np.abs(self.geometry.directions).max(axis=0)
-        return float(np.degrees(np.arccos(np.clip(cosines.min(), 0, 1))))
+        return obliquity(self.geometry)
+
+
+def axis_codes(geometry: Geometry) -> str:
+    """Where each voxel axis points, such as ``LAS``."""
+    return "".join(nib.aff2axcodes(geometry.affine))
+
+
+def obliquity(geometry: Geometry) -> float:
+    """Largest angle between a voxel axis and the nearest patient axis, degrees."""
+    cosines = np.abs(geometry.directions).max(axis=0)
+    return float(np.degrees(np.arccos(np.clip(cosines.min(), 0, 1))))
 
 
 def read_header(path: Path) -> Header:

@@ -62,8 +62,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write JSON that appears under its name only when complete.
+def write_json(path: Path, data: Mapping[str, Any], *, mode: int | None = None) -> None:
+    """Write JSON that appears under its name only when complete, with permissions ``mode`` from the start.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
         If it cannot be written.
     """
     text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
-    with replacing(path) as stream:
+    with replacing(path, mode=mode) as stream:
         stream.write(text.encode() + b"\n")
 
 

@@ -1,8 +1,33 @@
-"""Tasks: each tells one story from measurement to result."""
+"""Tasks: each tells one story from measurement to result.
 
-from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_geometry, plan_grids
-from medidiff.tasks.result import Result
-from medidiff.tasks.simulation import simulate_thick_slices
-from medidiff.tasks.super_resolution import super_resolve
+The names are loaded when first used: planning a grid needs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_geometry, plan_grids
+    from medidiff.tasks.result import Result
+    from medidiff.tasks.simulation import simulate_thick_slices
+    from medidiff.tasks.super_resolution import super_resolve
 
 __all__ = ["FEWEST_VOXELS", "Plan", "Result", "plan_geometry", "plan_grids", "simulate_thick_slices", "super_resolve"]
+
+_HOMES = {
+    "FEWEST_VOXELS": "medidiff.tasks.grid",
+    "Plan": "medidiff.tasks.grid",
+    "Result": "medidiff.tasks.result",
+    "plan_geometry": "medidiff.tasks.grid",
+    "plan_grids": "medidiff.tasks.grid",
+    "simulate_thick_slices": "medidiff.tasks.simulation",
+    "super_resolve": "medidiff.tasks.super_resolution",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -51,7 +51,8 @@ def acquisition_of(volume: Volume, *, axis: int, slice_thickness: float | None, 
     """
     sidecar = volume.meta.get("sidecar", {})
     spacing = volume.geometry.spacing
-    stated = slice_thickness if slice_thickness is not None else _positive(sidecar.get("SliceThickness"))
+    across = volume.meta.get("slice_axis", axis) == axis  # DICOM says across which axis its slices are thick
+    stated = slice_thickness if slice_thickness is not None else _positive(across and sidecar.get("SliceThickness"))
     if stated is not None and not (np.isfinite(stated) and stated > 0):
         raise UsageError("slice thickness must be positive", found=f"{stated} mm")
     thickness = list(spacing)

@@ -1,7 +1,5 @@
 """DICOM in: headers sorted into series and volumes, and volumes read.
 
-``source``
-    Where objects lie: files, gzip, deflate, zip, unpacked within bounds.
 ``scan``
     Headers sorted into ``series``, by what they say and never by file names.
 ``frame``, ``vendors``
@@ -23,18 +21,5 @@ Needs the extra ``medidiff[dicom]``; nothing outside imports this package before
 from medidiff.io.dicom.pixels import Origin, read_stack
 from medidiff.io.dicom.scan import scan
 from medidiff.io.dicom.series import Series, Stack, Stray
-from medidiff.io.dicom.source import Archives, Source, digest, looks_like_dicom, members
 
-__all__ = [
-    "Archives",
-    "Origin",
-    "Series",
-    "Source",
-    "Stack",
-    "Stray",
-    "digest",
-    "looks_like_dicom",
-    "members",
-    "read_stack",
-    "scan",
-]
+__all__ = ["Origin", "Series", "Stack", "Stray", "read_stack", "scan"]

@@ -11,8 +11,8 @@ from pydicom import Dataset
 from pydicom.tag import Tag
 
 from medidiff.errors import InputError
-from medidiff.io.dicom.source import Source
 from medidiff.io.dicom.vendors import component_of, diffusion_of, scale_slope_of
+from medidiff.io.source import Source
 
 __all__ = ["FRAME_TAGS", "Frame", "View", "floats", "frames_of", "number"]
 

@@ -17,7 +17,7 @@ from medidiff.io.dicom.arrange import Arrangement
 from medidiff.io.dicom.bids import sidecar_of
 from medidiff.io.dicom.scan import quiet
 from medidiff.io.dicom.series import Stack
-from medidiff.io.dicom.source import Archives, Source
+from medidiff.io.source import Archives, Source
 from medidiff.volume import Volume
 
 __all__ = ["Origin", "read_stack"]

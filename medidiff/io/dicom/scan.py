@@ -15,9 +15,9 @@ from medidiff.io.dicom.frame import FRAME_TAGS, Frame, frames_of, number
 from medidiff.io.dicom.privacy import TELLING, described, hashed, patient_of
 from medidiff.io.dicom.refusal import IMAGE_CLASSES, component_refusal, frame_words, object_refusal, words_refusal
 from medidiff.io.dicom.series import Series, Stray
-from medidiff.io.dicom.source import Archives, Source
 from medidiff.io.dicom.split import split
 from medidiff.io.dicom.vendors import VENDOR_TAGS
+from medidiff.io.source import Archives, Source
 
 __all__ = ["quiet", "scan"]
 
@@ -154,6 +154,8 @@ def _series(key: tuple[str, str, str], objects: Sequence[_Object]) -> Series:
         objects=len(unique),
         copies=len(objects) - len(unique),
         refusal=refusals.pop() if len(refusals) == 1 else "",
+        uid=uid,
+        study_uid=study,
         patient=patient_of(header),
         sources=tuple(each.source for each in objects),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from medidiff.io.dicom.arrange import Arrangement, arrange
 from medidiff.io.dicom.frame import Frame
 from medidiff.io.dicom.privacy import Patient
-from medidiff.io.dicom.source import Source
+from medidiff.io.source import Source
 
 __all__ = ["Series", "Stack", "Stray"]
 
@@ -69,8 +69,12 @@ class Series:
         Why nothing in it is enhanced; empty if something may be.
     stacks
         Its volumes.
+    uid, study_uid
+        The identifiers themselves, which may hold dates.
     patient
         Whose it is.
+    sources
+        Its objects, copies included.
     """
 
     study: str
@@ -84,6 +88,8 @@ class Series:
     copies: int = 0
     refusal: str = ""
     stacks: tuple[Stack, ...] = field(default=(), repr=False)
+    uid: str = field(default="", repr=False)
+    study_uid: str = field(default="", repr=False)
     patient: Patient = field(default=Patient("", "", ""), repr=False)
     sources: tuple[Source, ...] = field(default=(), repr=False)
 

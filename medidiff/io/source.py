@@ -1,4 +1,7 @@
-"""Where the bytes of a DICOM object lie, and how they are unpacked within bounds: files, gzip, deflate, zip."""
+"""Where the bytes of a DICOM object lie, and how they are unpacked within bounds: files, gzip, deflate, zip.
+
+Only the standard library is needed, so that a folder can be looked through where pydicom is not installed.
+"""
 
 import gzip
 import hashlib
@@ -17,7 +20,7 @@ from typing import BinaryIO
 
 from medidiff.errors import InputError
 
-__all__ = ["Archives", "Source", "digest", "looks_like_dicom", "members"]
+__all__ = ["Archives", "Source", "dicom_in", "digest"]
 
 MOST_BYTES = 2**30
 """An object that unpacks to more is refused."""
@@ -95,7 +98,8 @@ class Archives:
                     head = _peek(raw, 1024)
                 yield io.BytesIO(_inflated(raw.read())) if DEFLATED in head else raw
         except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, struct.error) as error:
-            raise InputError("file is cut short or damaged", found=str(error), hint="copy it again") from error
+            found = type(error).__name__  # its text may name the file
+            raise InputError("file is cut short or damaged", found=found, hint="copy it again") from error
         except OSError as error:
             raise InputError("cannot be read", found=error.strerror or type(error).__name__) from error
 
@@ -111,27 +115,28 @@ class Archives:
             yield io.BytesIO(_bounded(stream.read(MOST_BYTES + 1), MOST_BYTES))
 
 
-def members(path: Path) -> list[Source]:
-    """List the files in a zip archive, once it is seen to be harmless.
+def dicom_in(path: Path) -> list[Source]:
+    """List the DICOM objects in a file: itself, those in it if it is a zip archive, or none.
+
+    The content decides, not the name. Of each file its first bytes are read.
 
     Raises
     ------
     InputError
-        If it is damaged or encrypted, has too many or too large entries, unpacks suspiciously well, or holds links
-        or names that lead out of it.
+        If it cannot be opened, or is a zip archive that is damaged or encrypted, has too many or too large entries,
+        unpacks suspiciously well, or holds links or names that lead out of it.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise InputError("zip archive is damaged", found=str(error), hint="copy it again") from error
-    _check_archive(entries)
-    return [Source(path, entry.filename) for entry in entries if not entry.is_dir()]
-
-
-def looks_like_dicom(head: bytes) -> bool:
-    """Whether the first bytes are those of DICOM: with a preamble, or as old exports without one."""
-    return head[128:PREAMBLE] == b"DICM" or (head[:2] in (b"\x08\x00", b"\x02\x00") and head[3:4] == b"\0")
+        with path.open("rb") as stream:
+            head = stream.read(PREAMBLE)
+            if head[:2] == GZIP:
+                stream.seek(0)
+                head = gzip.GzipFile(fileobj=stream).read(PREAMBLE)
+            if head[:4] == ZIP:
+                return _dicom_in_archive(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError("cannot be read", found=getattr(error, "strerror", "") or type(error).__name__) from error
+    return [Source(path)] if _looks_like_dicom(head) else []
 
 
 def digest(sources: list[Source]) -> str:
@@ -139,6 +144,26 @@ def digest(sources: list[Source]) -> str:
     with Archives() as archives:
         each = sorted(_digest(source, *_version(source.path), archives) for source in sources)
     return hashlib.sha256("".join(each).encode()).hexdigest()
+
+
+def _looks_like_dicom(head: bytes) -> bool:
+    """Whether the first bytes are those of DICOM: with a preamble, or as old exports without one."""
+    return head[128:PREAMBLE] == b"DICM" or (head[:2] in (b"\x08\x00", b"\x02\x00") and head[3:4] == b"\0")
+
+
+def _dicom_in_archive(path: Path) -> list[Source]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_archive(archive.infolist())
+            files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            return [Source(path, entry.filename) for entry in files if _looks_like_dicom(_head(archive, entry))]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, zlib.error) as error:
+        raise InputError("zip archive is damaged", found=type(error).__name__, hint="copy it again") from error
+
+
+def _head(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    with archive.open(entry) as stream:
+        return stream.read(PREAMBLE)
 
 
 def _version(path: Path) -> tuple[int, int]:
