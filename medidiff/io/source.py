@@ -220,6 +220,8 @@ def _inflated(data: bytes) -> bytes:
     limit = _allowed(len(data))
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     body = _bounded(inflater.decompress(data[end:], limit + 1), limit)
+    if not inflater.eof:
+        raise EOFError("deflated data ends early")
     return data[:end].replace(DEFLATED, PLAIN) + body
 
 

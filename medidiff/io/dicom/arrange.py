@@ -80,9 +80,11 @@ def arrange(frames: Sequence[Frame], *, allow_irregular: bool = False, where: st
         the offending positions, in mm along the normal from the scanner's origin.
     """
     _check_stated(frames, where)
-    normal = _normal(frames[0])
+    cosines = np.array([frame.orientation for frame in frames])
+    usual = np.median(cosines, axis=0)
+    normal = _normal(cosines[np.abs(cosines - usual).max(axis=1).argmin()], where)
     ordered, places = _ordered(frames, normal)
-    _check_orientation(ordered, places, where)
+    _check_orientation(ordered, places, usual, where)
     _check_shift(ordered, normal, where)
     gaps = np.diff(places)
     fault = _fault(places, gaps)
@@ -108,12 +110,13 @@ def _check_stated(frames: Sequence[Frame], where: str) -> None:
             raise GeometryError(f"slices differ in {name.replace('_', ' ')}", where=where, found=told)
 
 
-def _normal(frame: Frame) -> NDArray[np.float64]:
-    along_row, along_column = np.reshape(frame.orientation or (), (2, 3))
+def _normal(orientation: NDArray[np.float64], where: str) -> NDArray[np.float64]:
+    along_row, along_column = orientation.reshape(2, 3)
     normal = np.cross(along_row, along_column)
     length = float(np.linalg.norm(normal))
     if abs(length - 1) > TURNED or abs(float(along_row @ along_column)) > TURNED:
-        raise GeometryError("rows and columns are not at right angles", found=str(frame.orientation))
+        found = f"cosines {orientation.round(4).tolist()}"
+        raise GeometryError("rows and columns are not at right angles", where=where, found=found)
     return np.asarray(normal / length)
 
 
@@ -124,10 +127,11 @@ def _ordered(frames: Sequence[Frame], normal: NDArray[np.float64]) -> tuple[tupl
     return tuple(frames[i] for i in order), np.array([places[i] for i in order])
 
 
-def _check_orientation(frames: Sequence[Frame], places: NDArray[np.float64], where: str) -> None:
+def _check_orientation(
+    frames: Sequence[Frame], places: NDArray[np.float64], usual: NDArray[np.float64], where: str
+) -> None:
     """Refuse slices turned against the usual orientation, the one that most of them have."""
     cosines = np.array([frame.orientation for frame in frames])
-    usual = np.median(cosines, axis=0)
     turned = np.abs(cosines - usual).max(axis=1) > TURNED
     if turned.any():
         found = f"{turned.sum()} of {len(frames)} slices turned, at {_named(places[turned])}"

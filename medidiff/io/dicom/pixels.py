@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID, RLELossless
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from medidiff.errors import InputError, MedidiffError
 from medidiff.io.dicom.arrange import Arrangement
@@ -151,7 +151,8 @@ def _attempted(stream: BinaryIO, header: Dataset, indices: Sequence[int]) -> Ite
     """Decode, and turn whatever goes wrong into a line that says what is lacking."""
     syntax = UID(str(header.file_meta.get("TransferSyntaxUID") or ""))
     try:
-        yield from iter_pixels(stream, indices=indices, raw=True, decoding_plugin=_preferred(syntax))
+        whole = stream if syntax else _with_syntax(stream)
+        yield from iter_pixels(whole, indices=indices, raw=True, decoding_plugin=_preferred(syntax))
     except MedidiffError:
         raise
     except (RuntimeError, NotImplementedError, ImportError) as error:
@@ -162,6 +163,14 @@ def _attempted(stream: BinaryIO, header: Dataset, indices: Sequence[int]) -> Ite
         raise InputError(
             "pixels are cut short or damaged", found=found, hint="copy it again from its source"
         ) from error
+
+
+def _with_syntax(stream: BinaryIO) -> Dataset:
+    """Read an object without file meta information as it was written: uncompressed, with or without types."""
+    whole = dcmread(stream, force=True)
+    implicit, _ = whole.original_encoding
+    whole.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return whole
 
 
 def _preferred(syntax: UID) -> str:
