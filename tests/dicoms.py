@@ -180,7 +180,7 @@ def save(ds, path, syntax=ExplicitVRLittleEndian):
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    whole = FileDataset(None, ds, file_meta=meta, preamble=b"\0" * 128)
+    whole = FileDataset("", ds, file_meta=meta, preamble=b"\0" * 128)
     if UID(syntax).is_compressed and not UID(syntax).is_deflated:
         whole.compress(syntax, generate_instance_uid=False)
     meta.TransferSyntaxUID = syntax

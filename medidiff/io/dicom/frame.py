@@ -54,8 +54,8 @@ class Frame:
 
     Parameters
     ----------
-    source, index
-        The object and the frame in it, from 0.
+    source, index, of
+        The object, the frame in it, from 0, and how many it has.
     instance
         Number of the object in its series.
     shape
@@ -73,6 +73,7 @@ class Frame:
 
     source: Source
     index: int
+    of: int
     instance: int
     shape: tuple[int, int]
     position: tuple[float, ...] | None
@@ -109,7 +110,7 @@ def frames_of(header: Dataset, source: Source) -> Iterator[Frame]:
     own = header.get("PerFrameFunctionalGroupsSequence") or [Dataset()] * count
     dimensions = _dimensions(header)
     for index, frame in enumerate(own):
-        yield _frame(View(header, shared, frame), dimensions, source, index)
+        yield _frame(View(header, shared, frame), dimensions, source, (index, len(own)))
 
 
 def floats(value: Any, count: int) -> tuple[float, ...] | None:
@@ -126,11 +127,12 @@ def number(value: Any) -> float | None:
     return read[0] if (read := floats([value], 1)) else None
 
 
-def _frame(view: View, dimensions: Sequence[tuple[int, str]], source: Source, index: int) -> Frame:
+def _frame(view: View, dimensions: Sequence[tuple[int, str]], source: Source, place: tuple[int, int]) -> Frame:
     slope, inter = _scale(view)
     return Frame(
         source=source,
-        index=index,
+        index=place[0],
+        of=place[1],
         instance=int(number(view.root.get("InstanceNumber")) or 0),
         shape=(int(view.root.get("Rows") or 0), int(view.root.get("Columns") or 0)),
         position=floats(view.get("ImagePositionPatient", "PlanePositionSequence"), 3),

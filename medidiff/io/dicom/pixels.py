@@ -25,6 +25,9 @@ __all__ = ["Origin", "read_stack"]
 SCANNER = 1
 """NIfTI xform code of coordinates in the scanner's frame."""
 
+MANY = 4
+"""An object with more frames than so many times those wanted is not read whole: only the frames that are wanted are."""
+
 DECODERS = {RLELossless: ("pylibjpeg", "pydicom")}
 """Preferred decoders, fastest first, of a transfer syntax for which pydicom would take another."""
 
@@ -127,32 +130,34 @@ def _planes(arranged: Arrangement) -> tuple[NDArray[np.float32], list[Dataset]]:
     with Archives() as archives:
         for source, places in sorted(wanted.items()):
             with archives.open(source) as stream:
-                header = dcmread(stream, force=True, stop_before_pixels=True)
-                decoded = _decoded(stream, header, [frames[place].index for place in places])
-                for place, stored in zip(places, decoded, strict=True):
+                many = frames[places[0]].of > MANY * len(places)
+                header = dcmread(stream, force=True, stop_before_pixels=many)
+                content = stream if many else header
+                planes = _decoded(content, header, [frames[place].index for place in places])
+                for place, stored in zip(places, planes, strict=True):
                     slope, inter = np.float32(frames[place].slope), np.float32(frames[place].inter)
                     array[..., place] = stored.T * slope + inter
                     headers[place] = header
+            header.pop("PixelData", None)
     return array, headers
 
 
-def _decoded(stream: BinaryIO, header: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
-    """Yield ``(row, column)`` stored values of these frames."""
+def _decoded(content: BinaryIO | Dataset, header: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+    """Yield ``(row, column)`` stored values of these frames, from the stream or from a dataset with pixels."""
     _check_stored(header)
     shape = (int(header.Rows), int(header.Columns))
-    stream.seek(0)
-    for plane in _attempted(stream, header, indices):
+    for plane in _attempted(content, header, indices):
         if plane.shape != shape:
             raise InputError("pixels do not fill the declared size", found=f"{plane.shape}", needed=f"{shape}")
         yield _meaningful(plane, header)
 
 
-def _attempted(stream: BinaryIO, header: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+def _attempted(content: BinaryIO | Dataset, header: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
     """Decode, and turn whatever goes wrong into a line that says what is lacking."""
-    syntax = UID(str(header.file_meta.get("TransferSyntaxUID") or ""))
+    syntax = UID(str(header.file_meta.get("TransferSyntaxUID") or _implied_syntax(header)))
+    header.file_meta.TransferSyntaxUID = syntax
     try:
-        whole = stream if syntax else _with_syntax(stream)
-        yield from iter_pixels(whole, indices=indices, raw=True, decoding_plugin=_preferred(syntax))
+        yield from iter_pixels(content, indices=indices, raw=True, decoding_plugin=_preferred(syntax))
     except MedidiffError:
         raise
     except (RuntimeError, NotImplementedError, ImportError) as error:
@@ -165,12 +170,9 @@ def _attempted(stream: BinaryIO, header: Dataset, indices: Sequence[int]) -> Ite
         ) from error
 
 
-def _with_syntax(stream: BinaryIO) -> Dataset:
-    """Read an object without file meta information as it was written: uncompressed, with or without types."""
-    whole = dcmread(stream, force=True)
-    implicit, _ = whole.original_encoding
-    whole.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-    return whole
+def _implied_syntax(header: Dataset) -> UID:
+    """Tell how an object without file meta information was written: uncompressed, with or without types."""
+    return ImplicitVRLittleEndian if header.original_encoding[0] else ExplicitVRLittleEndian
 
 
 def _preferred(syntax: UID) -> str:
@@ -179,7 +181,7 @@ def _preferred(syntax: UID) -> str:
 
 
 def _check_stored(header: Dataset) -> None:
-    if "PixelData" not in header and not {"Rows", "Columns", "BitsAllocated"} <= set(header.dir()):
+    if not {"Rows", "Columns", "BitsAllocated"} <= set(header.dir()):
         raise InputError("no pixels in the object")
     stored, high = int(header.get("BitsStored") or 0), int(header.get("HighBit") or 0)
     if header.BitsAllocated not in (8, 16, 32) or not 1 <= stored <= header.BitsAllocated:

@@ -131,7 +131,7 @@ def test_pixels_that_cannot_be_used_are_told_in_one_line(spoil, words, tmp_path)
 
 
 def test_a_missing_decoder_is_named_with_what_brings_it(tmp_path, monkeypatch):
-    from pydicom.pixels.decoders import JPEGLSLosslessDecoder
+    from pydicom.pixels.decoders.base import JPEGLSLosslessDecoder
 
     write(slices(Plan(values((40, 36, 3)))), tmp_path, JPEGLSLossless)
     monkeypatch.setattr(JPEGLSLosslessDecoder, "_available", {})
@@ -142,10 +142,15 @@ def test_a_missing_decoder_is_named_with_what_brings_it(tmp_path, monkeypatch):
 def test_each_object_is_opened_once_to_read_its_pixels(tmp_path, monkeypatch):
     from medidiff.io import source
 
-    plan = Plan(values())
-    write(slices(plan), tmp_path)
+    write(slices(Plan(values())), tmp_path)
     opened = []
+
     whole = source.Archives.open
-    monkeypatch.setattr(source.Archives, "open", lambda self, what: opened.append(what) or whole(self, what))
+
+    def counting(self, what):
+        opened.append(what)
+        return whole(self, what)
+
+    monkeypatch.setattr(source.Archives, "open", counting)
     volume(tmp_path)
     assert len(opened) == 2 * 5  # once for the headers, once for the pixels

@@ -9,13 +9,14 @@ import gzip
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pytest
 
 from medidiff.io.dicom import read_stack, scan
 from medidiff.io.source import Source
+from tests.bad_files import stored
 from tests.conftest import SHARED
 
 pytestmark = pytest.mark.realdata
@@ -72,14 +73,14 @@ def read(folder):
 @pytest.fixture(scope="module")
 def volumes():
     """Each folder is read once."""
-    known = {}
+    known: dict[str, list[Any]] = {}
     return lambda folder: known[folder] if folder in known else known.setdefault(folder, read(folder))
 
 
 def frames(paths):
     """``(array, affine)`` of every volume of NIfTI files."""
     for path in paths:
-        image = nib.load(path)
+        image = stored(path)
         array = np.asanyarray(image.dataobj).astype(np.float64)
         for k in range(array.shape[3] if array.ndim == 4 else 1):
             yield (array[..., k] if array.ndim == 4 else array), image.affine

@@ -1,5 +1,7 @@
 """Which slices of a series make one volume, and what the volumes are called."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -52,7 +54,7 @@ def test_classic_volumes_are_told_apart_and_named(kinds, names, tmp_path):
 
 
 def test_directions_of_diffusion_are_counted_within_their_weighting(tmp_path):
-    kinds = [{"DiffusionBValue": 0.0}]
+    kinds: list[dict[str, Any]] = [{"DiffusionBValue": 0.0}]
     kinds += [{"DiffusionBValue": 1000.0, "DiffusionGradientOrientation": d} for d in ([1, 0, 0], [0, 1, 0])]
     assert_split(tmp_path, series(tmp_path, *kinds), ["b0", "b1000_d2", "b1000_d1"])
 
