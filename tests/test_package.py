@@ -12,6 +12,7 @@ import pytest
 
 import medidiff
 from tests.conftest import ROOT
+from tests.dicoms import Plan, slices, values, write
 
 HEAVY = ("torch", "monai", "numpy", "nibabel", "skimage", "matplotlib", "click", "pydicom", "highdicom")
 
@@ -29,6 +30,17 @@ def test_importing_medidiff_loads_nothing_heavy():
 
 def test_volumes_and_files_need_no_torch():
     assert not {"torch", "monai"} & loaded_by("import medidiff; medidiff.Volume; medidiff.read_nifti")
+
+
+def test_folders_without_dicom_are_looked_through_without_its_reader(tmp_path):
+    code = f"from pathlib import Path; from medidiff.io import discover; discover([Path({str(tmp_path)!r})])"
+    assert not {"torch", "highdicom"} & loaded_by(code), "nibabel itself loads pydicom where it is installed"
+
+
+def test_series_are_inspected_without_torch(tmp_path):
+    write(slices(Plan(values())), tmp_path)
+    code = f"from medidiff.cli import main; main(['inspect', {str(tmp_path)!r}], standalone_mode=False)"
+    assert "torch" not in loaded_by(code)
 
 
 @pytest.mark.parametrize("name", medidiff.__all__)

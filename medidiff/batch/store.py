@@ -101,6 +101,7 @@ def save(case: Case, manifest: Manifest, source: Volume, result: "Result") -> di
         _remove_old(case)
         if result.uncertainty is not None:
             write_nifti(_placed(result.uncertainty, source), case.uncertainty, description=title.format("uncertainty"))
+        # Other formats than NIfTI join here: source.meta["dicom"] holds the headers that a derived series is made from.
         write_nifti(_placed(result.volume, source), case.image, description=title.format(manifest.product))
         write_json(case.sidecar, facts)
     except BaseException:

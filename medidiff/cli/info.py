@@ -23,7 +23,10 @@ Examples:
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 """Where the NVIDIA driver tells of its devices, on Linux."""
 
-PACKAGES = ("torch", "monai", "numpy", "nibabel", "scikit-image", "safetensors", "einops", "click", "rich")
+PACKAGES = (
+    *("torch", "monai", "numpy", "nibabel", "scikit-image", "safetensors", "einops", "click", "rich"),
+    *("pydicom", "highdicom"),
+)
 
 
 @click.command("info", epilog=EXAMPLES)

@@ -54,10 +54,13 @@ class Skipped:
         The file or folder; for DICOM what the series is called.
     reason
         Why.
+    private
+        Whether the path may name a patient: it is what DICOM comes in.
     """
 
     path: Path
     reason: str
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,8 +153,11 @@ def explore(inputs: Sequence[Path], *, output: Path | None = None, show_phi: boo
                 left_out.append(Skipped(candidate.path, reason))
             else:
                 images[candidate.path] = candidate
-        hide = len(sources) > before and not show_phi
-        skipped += [replace(item, path=unnamed(item.path)) if hide else item for item in left_out]
+        dicom = len(sources) > before
+        skipped += [
+            replace(item, path=unnamed(item.path)) if (dicom or item.private) and not show_phi else item
+            for item in left_out
+        ]
     series, strays = _sorted(list(sources), show_phi)
     return Contents(tuple(images.values()), tuple(series), (*skipped, *strays))
 
@@ -210,7 +216,7 @@ def _dicom(path: Path, skipped: list[Skipped]) -> list[Source]:
     try:
         return dicom_in(path) if path.is_file() else []
     except InputError as error:
-        skipped.append(Skipped(path, str(error)))
+        skipped.append(Skipped(path, str(error), private=True))
         return []
 
 

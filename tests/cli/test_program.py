@@ -23,7 +23,7 @@ from medidiff.cli import main
 for arguments in {commands}:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, (arguments, result.output)
-heavy = {{"torch", "monai", "nibabel", "numpy", "scipy", "skimage"}} & set(sys.modules)
+heavy = {{"torch", "monai", "nibabel", "numpy", "scipy", "skimage", "pydicom", "highdicom"}} & set(sys.modules)
 assert not heavy, heavy
 """
 

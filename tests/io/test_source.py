@@ -119,6 +119,7 @@ def test_dangerous_archives_are_refused_whole(reason, entries, path, tmp_path, m
     found, skipped = discover([tmp_path])
     assert not found
     assert reason in skipped[0].reason
+    assert skipped[0].path.name.startswith("file-"), "archives are called after patients"
 
 
 def test_an_archive_whose_total_is_too_large_is_refused(path, tmp_path, monkeypatch):
