@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medidiff.errors import InputError, MedidiffError
 from medidiff.io.header import read_header
+from medidiff.io.names import told_apart
 from medidiff.io.selection import Selection
 from medidiff.io.sidecar import split_suffix
 from medidiff.io.source import Source, dicom_in
@@ -127,7 +127,7 @@ def discover(
                 skipped.append(Skipped(name, reason))
             else:
                 found.append(Found(name, Path(stack.label), stack))
-    return _told_apart(found), skipped
+    return told_apart(found), skipped
 
 
 def explore(inputs: Sequence[Path], *, output: Path | None = None, show_phi: bool = False) -> Contents:
@@ -229,41 +229,3 @@ def _why_not(path: Path) -> str:
     except MedidiffError:
         return ""
     return "a result of medidiff" if ours else ""
-
-
-def _told_apart(found: list[Found]) -> list[Found]:
-    """Give every file a stem of its own."""
-    named = _by_suffix(_by_folder(found))
-    taken: set[Path] = set()
-    for place, item in enumerate(named):
-        stem, count = item.stem, 1
-        while stem in taken:
-            count += 1
-            stem = item.stem.with_name(f"{item.stem.name}_{count}")
-        taken.add(stem)
-        named[place] = replace(item, stem=stem)
-    return named
-
-
-def _by_folder(found: list[Found]) -> list[Found]:
-    """Name files of equal stems in different folders from the folder that those share."""
-    folders: dict[Path, set[Path]] = defaultdict(set)
-    for item in found:
-        folders[item.stem].add(item.path.parent)
-    return [
-        replace(item, stem=(item.path.parent / item.stem.name).relative_to(os.path.commonpath(folders[item.stem])))
-        if len(folders[item.stem]) > 1
-        else item
-        for item in found
-    ]
-
-
-def _by_suffix(found: list[Found]) -> list[Found]:
-    """Let ``a.nii`` give way to ``a.nii.gz``."""
-    zipped = {item.stem for item in found if item.path.name.lower().endswith(".gz")}
-    return [
-        replace(item, stem=item.stem.with_name(f"{item.stem.name}_nii"))
-        if item.stem in zipped and item.path.name.lower().endswith(".nii")
-        else item
-        for item in found
-    ]

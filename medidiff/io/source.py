@@ -6,7 +6,6 @@ Only the standard library is needed, so that a folder can be looked through wher
 import gzip
 import hashlib
 import io
-import stat
 import struct
 import zipfile
 import zlib
@@ -14,33 +13,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from medidiff.errors import InputError
+from medidiff.io.unpack import (
+    GZIP,
+    MOST_BYTES,
+    PREAMBLE,
+    ZIP,
+    bounded,
+    check_archive,
+    gunzipped,
+    inflated,
+    is_deflated,
+)
 
 __all__ = ["Archives", "Source", "dicom_in", "digest"]
-
-MOST_BYTES = 2**30
-"""An object that unpacks to more is refused."""
-
-FREE_BYTES = 2**26
-"""What unpacks to less than this is not asked for its ratio."""
-
-HIGHEST_RATIO = 200
-"""Unpacked to packed bytes: MR images compress two- to tenfold, bombs a thousandfold."""
-
-MOST_ENTRIES = 100_000
-"""A zip archive with more entries is refused."""
-
-MOST_ARCHIVE_BYTES = 2**36
-"""A zip archive that unpacks to more is refused."""
-
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-PREAMBLE = 132
-DEFLATED, PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"
-"""Transfer syntax UIDs of equal length: deflated, and what it is once inflated."""
 
 
 @dataclass(frozen=True, order=True)
@@ -94,9 +84,9 @@ class Archives:
             with self._raw(source) as raw:
                 head = _peek(raw, 1024)
                 if head[:2] == GZIP:
-                    raw = io.BytesIO(_gunzipped(raw, _size(raw)))
+                    raw = io.BytesIO(gunzipped(raw, _size(raw)))
                     head = _peek(raw, 1024)
-                yield io.BytesIO(_inflated(raw.read())) if DEFLATED in head else raw
+                yield io.BytesIO(inflated(raw.read())) if is_deflated(head) else raw
         except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, struct.error) as error:
             found = type(error).__name__  # its text may name the file
             raise InputError("file is cut short or damaged", found=found, hint="copy it again") from error
@@ -112,7 +102,7 @@ class Archives:
         if source.path not in self._open:
             self._open[source.path] = self._stack.enter_context(zipfile.ZipFile(source.path))
         with self._open[source.path].open(source.member) as stream:
-            yield io.BytesIO(_bounded(stream.read(MOST_BYTES + 1), MOST_BYTES))
+            yield io.BytesIO(bounded(stream.read(MOST_BYTES + 1), MOST_BYTES))
 
 
 def dicom_in(path: Path) -> list[Source]:
@@ -154,7 +144,7 @@ def _looks_like_dicom(head: bytes) -> bool:
 def _dicom_in_archive(path: Path) -> list[Source]:
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_archive(archive.infolist())
+            check_archive(archive.infolist())
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
             return [Source(path, entry.filename) for entry in files if _looks_like_dicom(_head(archive, entry))]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, zlib.error) as error:
@@ -201,57 +191,3 @@ def _size(stream: BinaryIO) -> int:
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     return size
-
-
-def _allowed(packed: int) -> int:
-    return min(MOST_BYTES, max(FREE_BYTES, HIGHEST_RATIO * packed))
-
-
-def _gunzipped(stream: BinaryIO, packed: int) -> bytes:
-    with gzip.GzipFile(fileobj=stream) as unzipped:
-        return _bounded(unzipped.read(_allowed(packed) + 1), _allowed(packed))
-
-
-def _inflated(data: bytes) -> bytes:
-    """Inflate what follows the file meta information, and say so in it."""
-    if data[128:140] != b"DICM\x02\0\0\0UL\x04\0":
-        raise InputError("deflated without a preamble or the length of its meta information")
-    end = PREAMBLE + 12 + struct.unpack("<L", data[140:144])[0]
-    limit = _allowed(len(data))
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    body = _bounded(inflater.decompress(data[end:], limit + 1), limit)
-    if not inflater.eof:
-        raise EOFError("deflated data ends early")
-    return data[:end].replace(DEFLATED, PLAIN) + body
-
-
-def _bounded(data: bytes, limit: int) -> bytes:
-    if len(data) > limit:
-        needed = f"at most {limit:.3g} bytes"
-        raise InputError("unpacks to more than it may", needed=needed, hint="unpack it yourself if you trust it")
-    return data
-
-
-def _check_archive(entries: list[zipfile.ZipInfo]) -> None:
-    if len(entries) > MOST_ENTRIES:
-        raise InputError("zip archive has too many entries", found=str(len(entries)), needed=f"at most {MOST_ENTRIES}")
-    total = sum(entry.file_size for entry in entries)
-    if total > MOST_ARCHIVE_BYTES:
-        raise InputError("zip archive unpacks to too much", found=f"{total:.3g} bytes")
-    for entry in entries:
-        if reason := _danger(entry):
-            raise InputError(f"zip archive has {reason}", hint="unpack it yourself if you trust it")
-
-
-def _danger(entry: zipfile.ZipInfo) -> str:
-    """Why an entry is not to be trusted, empty if it is."""
-    name = PurePosixPath(entry.filename.replace("\\", "/"))
-    if name.is_absolute() or ".." in name.parts or ":" in (name.parts or ("",))[0]:
-        return "an entry whose name leads out of it"
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        return "a link in it"
-    if entry.flag_bits & 1:
-        return "an encrypted entry"
-    if entry.file_size > _allowed(entry.compress_size):
-        return "an entry that unpacks to more than it may"
-    return ""

@@ -9,7 +9,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medidiff.errors import InputError
-from medidiff.io import source
+from medidiff.io import unpack
 from medidiff.io.discover import discover
 from medidiff.io.source import Archives, Source, dicom_in, digest
 from tests.dicoms import Plan, save, slices, values, write
@@ -78,8 +78,8 @@ def test_deflated_objects_that_grow_too_much_are_refused_before_they_are_read(tm
     ds.add_new(0x00420011, "OB", bytes(2**20))
     path = save(ds, tmp_path / "bomb", DeflatedExplicitVRLittleEndian)
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr(source, "FREE_BYTES", 2**18)
-    monkeypatch.setattr(source, "HIGHEST_RATIO", 20)
+    monkeypatch.setattr(unpack, "FREE_BYTES", 2**18)
+    monkeypatch.setattr(unpack, "HIGHEST_RATIO", 20)
     with pytest.raises(InputError, match="unpacks to more than it may"):
         content(Source(path))
 
@@ -87,7 +87,7 @@ def test_deflated_objects_that_grow_too_much_are_refused_before_they_are_read(tm
 def test_gzipped_objects_that_grow_too_much_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(bytes(128) + b"DICM" + bytes(2**20)))
-    monkeypatch.setattr(source, "FREE_BYTES", 2**18)
+    monkeypatch.setattr(unpack, "FREE_BYTES", 2**18)
     with pytest.raises(InputError, match="unpacks to more than it may"):
         content(Source(path))
 
@@ -110,8 +110,8 @@ DANGEROUS = {
     ("reason", "entries"), [(reason, each) for reason, several in DANGEROUS.items() for each in several]
 )
 def test_dangerous_archives_are_refused_whole(reason, entries, path, tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "FREE_BYTES", 2**18)
-    monkeypatch.setattr(source, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(unpack, "FREE_BYTES", 2**18)
+    monkeypatch.setattr(unpack, "MOST_ENTRIES", 10)
     archive = zipped(tmp_path / "a.zip", {"IM1": path.read_bytes(), **entries})
     with pytest.raises(InputError, match=reason):
         dicom_in(archive)
@@ -123,7 +123,7 @@ def test_dangerous_archives_are_refused_whole(reason, entries, path, tmp_path, m
 
 
 def test_an_archive_whose_total_is_too_large_is_refused(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "MOST_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(unpack, "MOST_ARCHIVE_BYTES", 1000)
     with pytest.raises(InputError, match="unpacks to too much"):
         dicom_in(zipped(tmp_path / "a.zip", {"IM1": path.read_bytes()}))
 

@@ -12,6 +12,8 @@
     What kind of image it is, and which kinds are not enhanced.
 ``pixels``
     Voxels, with the headers that a derived series is made from.
+``codestream``
+    Sizes that compressed frames claim, held against those of the header.
 ``bids``, ``privacy``
     What is told of an image, and what is not.
 

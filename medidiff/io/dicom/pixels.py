@@ -15,6 +15,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLE
 from medidiff.errors import InputError, MedidiffError
 from medidiff.io.dicom.arrange import Arrangement
 from medidiff.io.dicom.bids import sidecar_of
+from medidiff.io.dicom.codestream import COMPRESSED, check_frames
 from medidiff.io.dicom.scan import quiet
 from medidiff.io.dicom.series import Stack
 from medidiff.io.source import Archives, Source
@@ -130,9 +131,7 @@ def _planes(arranged: Arrangement) -> tuple[NDArray[np.float32], list[Dataset]]:
     with Archives() as archives:
         for source, places in sorted(wanted.items()):
             with archives.open(source) as stream:
-                many = frames[places[0]].of > MANY * len(places)
-                header = dcmread(stream, force=True, stop_before_pixels=many)
-                content = stream if many else header
+                header, content = _opened(stream, few=frames[places[0]].of > MANY * len(places))
                 planes = _decoded(content, header, [frames[place].index for place in places])
                 for place, stored in zip(places, planes, strict=True):
                     slope, inter = np.float32(frames[place].slope), np.float32(frames[place].inter)
@@ -142,6 +141,18 @@ def _planes(arranged: Arrangement) -> tuple[NDArray[np.float32], list[Dataset]]:
     return array, headers
 
 
+def _opened(stream: BinaryIO, *, few: bool) -> tuple[Dataset, BinaryIO | Dataset]:
+    """Read the header of an object, and its pixels with it unless ``few`` of many uncompressed frames are wanted."""
+    header = dcmread(stream, force=True, stop_before_pixels=few)
+    if few and header.file_meta.get("TransferSyntaxUID") not in COMPRESSED:
+        return header, stream
+    if few:
+        stream.seek(0)
+        header = dcmread(stream, force=True)
+    check_frames(header)
+    return header, header
+
+
 def _decoded(content: BinaryIO | Dataset, header: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
     """Yield ``(row, column)`` stored values of these frames, from the stream or from a dataset with pixels."""
     _check_stored(header)
@@ -149,7 +160,7 @@ def _decoded(content: BinaryIO | Dataset, header: Dataset, indices: Sequence[int
     for plane in _attempted(content, header, indices):
         if plane.shape != shape:
             raise InputError("pixels do not fill the declared size", found=f"{plane.shape}", needed=f"{shape}")
-        yield _meaningful(plane, header)
+        yield plane
 
 
 def _attempted(content: BinaryIO | Dataset, header: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
@@ -188,12 +199,6 @@ def _check_stored(header: Dataset) -> None:
         raise InputError("unusual pixels", found=f"{stored} of {header.BitsAllocated} bits", needed="8, 16 or 32 bits")
     if high != stored - 1:
         raise InputError("pixels not in the lowest bits", found=f"high bit {high}", needed=str(stored - 1))
-
-
-def _meaningful(plane: NDArray[Any], header: Dataset) -> NDArray[Any]:
-    """Drop bits above those stored, in which old objects keep overlays, and extend the sign."""
-    unused = plane.dtype.itemsize * 8 - int(header.BitsStored)
-    return (plane << unused) >> unused if unused else plane
 
 
 def _nearest(arranged: Arrangement) -> list[int]:

@@ -32,6 +32,11 @@ def duplicate(objects):
     objects.append(again)
 
 
+def nearly_duplicate(objects):
+    duplicate(objects)
+    moved(objects[-1], z=0.004)
+
+
 def uneven(objects):
     moved(objects[3], z=0.5)
 
@@ -74,6 +79,7 @@ FAULTS = {
     missing: "missing slices (found 1 lacking between -36.00 and -28.00 mm, others 4 mm apart)",
     two_missing: "missing slices (found 2 lacking between -36.00 and -24.00 mm, others 4 mm apart)",
     duplicate: "duplicate slices (found several at -28.00 mm)",
+    nearly_duplicate: "duplicate slices (found several at -28.00 mm)",
     uneven: "irregular spacing (found -32.00 and -27.50, -27.50 and -24.00 mm are not 4 mm apart as others are)",
     turned: "mixed orientation (found 1 of 7 slices turned, at -24.00 mm)",
     another_plane: "mixed orientation (found 1 of 7 slices turned, at -40.00 mm)",
@@ -84,7 +90,7 @@ FAULTS = {
     nowhere: "no position in the header (found 1 of 7 slices without)",
     skewed: "rows and columns are not at right angles",
 }
-RESAMPLED = (missing, two_missing, duplicate, uneven)
+RESAMPLED = (missing, two_missing, duplicate, nearly_duplicate, uneven)
 
 
 def spoiled(fault, folder):
@@ -117,7 +123,7 @@ def test_irregular_series_are_resampled_on_request_and_it_is_recorded(fault, tmp
     assert "resampled along the slice axis onto 7 slices" in read.meta["warnings"][0]
     assert read.meta["dicom"].resampled
     assert len(read.meta["dicom"].sources) == 7
-    untouched = 0 if fault is not duplicate else 3
+    untouched = 3 if fault is duplicate else 0
     np.testing.assert_array_equal(read.array[..., untouched], PLAN.values[..., untouched])
 
 

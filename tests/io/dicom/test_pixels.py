@@ -1,5 +1,7 @@
 """Stored values become signal: types, bits, scaling, and every way of compression that there is a decoder for."""
 
+import struct
+
 import numpy as np
 import pytest
 from pydicom.uid import (
@@ -13,8 +15,9 @@ from pydicom.uid import (
 )
 
 from medidiff.errors import InputError
+from medidiff.io.dicom import read_stack
 from tests.dicoms import Plan, changed, enhanced, private, save, slices, values, write
-from tests.io.dicom.reading import volume
+from tests.io.dicom.reading import stacks, volume
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,35 @@ def test_big_endian(tmp_path):
         ds["PixelData"].VR = "OW"
         save(ds, tmp_path / f"{ds.InstanceNumber}", ExplicitVRBigEndian)
     np.testing.assert_array_equal(volume(tmp_path).array, plan.values)
+
+
+LARGER = {
+    JPEG2000Lossless: (b"\xff\x4f\xff\x51", 8, ">2L", (60000, 50000)),
+    JPEGLSLossless: (b"\xff\xf7", 5, ">2H", (50000, 60000)),
+}
+"""Where the size stands in a code stream: marker, bytes after it, layout, and a size that takes gigabytes."""
+
+
+@pytest.mark.parametrize("layout", ["classic", "enhanced"])
+@pytest.mark.parametrize("syntax", LARGER, ids=lambda syntax: syntax.name)
+def test_a_code_stream_that_claims_another_size_is_refused_before_it_is_decoded(syntax, layout, tmp_path, monkeypatch):
+    plan = Plan(values((40, 36, 3)))
+    paths = write(slices(plan) if layout == "classic" else [enhanced([plan])], tmp_path, syntax)
+    marker, after, kind, size = LARGER[syntax]
+    data = bytearray(paths[0].read_bytes())
+    struct.pack_into(kind, data, data.rindex(marker) + after, *size)
+    paths[0].write_bytes(bytes(data))
+    monkeypatch.setattr("medidiff.io.dicom.pixels.iter_pixels", lambda *_, **__: pytest.fail("it was decoded"))
+    with pytest.raises(InputError, match=r"declared size .found 60000x50000, needed 40x36"):
+        volume(tmp_path)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless], ids=lambda syntax: syntax.name)
+def test_few_frames_of_a_compressed_object_with_many(syntax, tmp_path):
+    plans = [Plan(values((40, 36, 3), n), tags={"echo": 10.0 * n}) for n in range(1, 6)]
+    write([enhanced(plans)], tmp_path, syntax)
+    for plan, stack in zip(plans, stacks(tmp_path).values(), strict=True):
+        np.testing.assert_array_equal(read_stack(stack).array, plan.values)
 
 
 def cut_short(objects):
