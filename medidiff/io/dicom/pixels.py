@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -84,31 +85,35 @@ def read_stack(stack: Stack, *, allow_irregular: bool = False, max_voxels: int =
     """
     arranged = stack.arrangement(allow_irregular=allow_irregular)
     _check_size(arranged, max_voxels, stack.label)
-    try:
-        with quiet():
-            planes, headers = _planes(arranged)
-            sidecar = sidecar_of(headers[0], arranged.frames[0].index)
-    except InputError as error:
-        raise InputError(
-            error.what, where=error.where or stack.label, found=error.found, needed=error.needed, hint=error.hint
-        ) from error
-    slices = _nearest(arranged)
+    with quiet(), _located(stack.label):
+        planes, headers = _planes(arranged)
+        sidecar = sidecar_of(headers[0], arranged.frames[0].index)
     array = _on_grid(planes, arranged) if arranged.resampled else planes
-    origin = Origin(
-        tuple(headers[i] for i in slices),
-        tuple(arranged.frames[i].index for i in slices),
-        stack.label,
-        arranged.resampled,
-    )
     meta = {
         "source": stack.label,
         "sidecar": {**sidecar, "SpacingBetweenSlices": float(f"{arranged.geometry.spacing[2]:.6g}")},
         "slice_axis": 2,
         "xform_code": SCANNER,
         "warnings": list(arranged.warnings),
-        "dicom": origin,
+        "dicom": _origin(arranged, headers, stack.label),
     }
     return Volume(array, arranged.geometry, meta)
+
+
+@contextmanager
+def _located(label: str) -> Iterator[None]:
+    """Say of which volume an error is, where it does not say it itself."""
+    try:
+        yield
+    except InputError as error:
+        told = {"found": error.found, "needed": error.needed, "hint": error.hint}
+        raise InputError(error.what, where=error.where or label, **told) from error
+
+
+def _origin(arranged: Arrangement, headers: Sequence[Dataset], label: str) -> Origin:
+    slices = _nearest(arranged)
+    frames = tuple(arranged.frames[i].index for i in slices)
+    return Origin(tuple(headers[i] for i in slices), frames, label, arranged.resampled)
 
 
 def _check_size(arranged: Arrangement, max_voxels: int, where: str) -> None:
