@@ -34,7 +34,7 @@ def main() -> None:
         _tell(f"medidiff inspect, {files} mixed files", lambda: inspect(Path(folder) / "study"))
         for name, syntax in {"uncompressed": None, "RLE": RLELossless, "JPEG-LS": JPEGLSLossless}.items():
             series = Path(folder) / name
-            _make_series(series, given.slices, given.size, *([syntax] if syntax else []))
+            make_series(series, given.slices, given.size, *([syntax] if syntax else []))
             _tell(f"scan and read, {given.slices} slices of {given.size} x {given.size}, {name}", lambda: read(series))  # noqa: B023
 
 
@@ -71,7 +71,8 @@ def read(folder: Path) -> None:
     read_stack(series.stacks[0])
 
 
-def _make_series(folder: Path, count: int, size: int, *syntax: str) -> None:
+def make_series(folder: Path, count: int, size: int, *syntax: str) -> None:
+    """Write a series of square slices, smooth with a little noise."""
     smooth = np.linspace(0, 3000, size * size).reshape(size, size, 1).astype(int)
     write(slices(Plan(smooth + values((size, size, count), high=50))), folder, *syntax)
 

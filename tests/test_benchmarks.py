@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmarks import speed
+from benchmarks import dicom, speed
 from medidiff.errors import ModelError
 from medidiff.models import build_network, save_model
 
@@ -32,3 +32,9 @@ def test_the_benchmarks_volume_is_enhanced_to_the_shape_asked_for():
 def test_only_the_default_model_may_be_absent():
     with pytest.raises(ModelError):
         speed._model("no-such-model")
+
+
+def test_the_dicom_benchmarks_study_and_series_are_what_they_say(tmp_path):
+    assert dicom.make_study(tmp_path / "study") == len(list((tmp_path / "study").iterdir())) == 300
+    dicom.make_series(tmp_path / "series", 5, 16)
+    dicom.read(tmp_path / "series")

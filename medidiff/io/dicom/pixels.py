@@ -94,7 +94,7 @@ def read_stack(stack: Stack, *, allow_irregular: bool = False, max_voxels: int =
         "sidecar": {**sidecar, "SpacingBetweenSlices": float(f"{arranged.geometry.spacing[2]:.6g}")},
         "slice_axis": 2,
         "xform_code": SCANNER,
-        "warnings": list(arranged.warnings),
+        "warnings": [*arranged.warnings, *_lossy(headers)],
         "dicom": _origin(arranged, headers, stack.label),
     }
     return Volume(array, arranged.geometry, meta)
@@ -108,6 +108,14 @@ def _located(label: str) -> Iterator[None]:
     except InputError as error:
         told = {"found": error.found, "needed": error.needed, "hint": error.hint}
         raise InputError(error.what, where=error.where or label, **told) from error
+
+
+def _lossy(headers: Sequence[Dataset]) -> list[str]:
+    """Warn of what was compressed with loss, be it long ago."""
+    count = sum(str(header.get("LossyImageCompression", "")) == "01" for header in headers)
+    return [f"{count} of {len(headers)} slices were compressed with loss: fine detail is not the scanner's"] * bool(
+        count
+    )
 
 
 def _origin(arranged: Arrangement, headers: Sequence[Dataset], label: str) -> Origin:

@@ -9,8 +9,10 @@ from pydicom import Dataset
 __all__ = ["Patient", "described", "hashed", "patient_of"]
 
 HASH_DIGITS = 8
-SHORTEST = 3
+SHORTEST = 2
 """Parts of a name with fewer letters are not looked for in descriptions."""
+
+PARTS = re.compile(r"[\^=\s,.\\'\[\]]+")
 
 TELLING = ("PatientName", "PatientID", "PatientBirthDate", "OtherPatientIDs", "AccessionNumber", "StudyDate")
 """Elements whose values are taken out of what is shown."""
@@ -55,5 +57,7 @@ def described(header: Dataset, keyword: str = "SeriesDescription") -> str:
 
 
 def _words(header: Dataset) -> set[str]:
-    told = [str(header.get(keyword) or "") for keyword in TELLING]
-    return {part for text in told for part in re.split(r"[\^=\s,.\\']+", text) if len(part) >= SHORTEST}
+    """Parts of what tells a person, and a name's parts run together."""
+    told = [[part for part in PARTS.split(str(header.get(keyword) or "")) if part] for keyword in TELLING]
+    joined = {a + b for a in told[0] for b in told[0] if a != b}
+    return {part for parts in told for part in parts if len(part) >= SHORTEST} | joined

@@ -127,6 +127,13 @@ def test_few_frames_of_a_compressed_object_with_many(syntax, tmp_path):
         np.testing.assert_array_equal(read_stack(stack).array, plan.values)
 
 
+def test_loss_by_compression_is_told(tmp_path):
+    objects = slices(Plan(values()))
+    changed(objects[1], LossyImageCompression="01")
+    write(objects, tmp_path)
+    assert volume(tmp_path).meta["warnings"][0].startswith("1 of 5 slices were compressed with loss")
+
+
 def cut_short(objects):
     objects[2].PixelData = objects[2].PixelData[:20]
 
