@@ -166,7 +166,7 @@ def _sorted(sources: list[Source], show_phi: bool) -> "tuple[list[Series], list[
     try:
         series, strays = sort(sources)
     except NoReader as error:
-        return [], [Skipped(Path("DICOM"), f"{len(sources)} files: {error}")]
+        return [], [Skipped(Path("DICOM"), f"{len(sources)} objects: {error}")]
     return series, [
         Skipped(each.source.path if show_phi else unnamed(each.source.path), each.reason) for each in strays
     ]
