@@ -12,9 +12,10 @@ Array = NDArray[np.float32]
 
 FOREGROUND = 0.1
 """Fraction of the brightest voxels' value above which a voxel counts as head."""
-STRENGTH = 0.7
-"""Filter strength over noise: what is removed is then about the noise; see docs/decisions/0005."""
-NOISE_LEFT = 0.5
+STRENGTH = 0.08
+"""Strength of the filter, over the root of the noise: a network takes out much of a strong noise itself, and little of
+a weak one; see docs/decisions/0005."""
+NOISE_LEFT = 0.7
 """Noise that a network is told of after the filter, over what there was."""
 
 
@@ -67,11 +68,12 @@ def denoised(array: Array, *, noise: float) -> Array:
     Parameters
     ----------
     array
-        ``(x, y, z)``.
+        ``(x, y, z)``, in units of the head's brightness.
     noise
-        Its standard deviation, in the array's unit; 0 returns the array itself.
+        Its standard deviation, in the same unit; 0 returns the array itself.
     """
     if noise <= 0:
         return array
-    quiet = denoise_nl_means(array, patch_size=3, patch_distance=3, h=STRENGTH * noise, sigma=noise, fast_mode=True)
+    strength = STRENGTH * noise**0.5
+    quiet = denoise_nl_means(array, patch_size=3, patch_distance=3, h=strength, sigma=noise, fast_mode=True)
     return np.asarray(quiet, dtype=np.float32)
