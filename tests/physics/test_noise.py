@@ -27,6 +27,22 @@ def test_noise_between_thick_slices_is_found_too(smooth, rng):
     assert estimate_noise(noisy, axes=(0, 1)) == pytest.approx(40, rel=0.15)
 
 
+def test_texture_of_a_head_in_quiet_air_is_no_noise(smooth, rng):
+    texture = smooth * (1 + 0.06 * rng.standard_normal(smooth.shape))
+    noise = [rng.normal(0, 5, smooth.shape) for _ in range(2)]
+    scan = np.hypot(texture + noise[0], noise[1]).astype(np.float32)
+    assert estimate_noise(scan, axes=(0, 1)) == pytest.approx(2 * 5, rel=0.1)
+    blanked = np.where(smooth > 50, scan, 0).astype(np.float32)
+    assert estimate_noise(blanked, axes=(0, 1)) > 25  # nothing tells texture and noise apart
+
+
+@pytest.mark.parametrize("sd", [20, 50])
+def test_the_noise_of_magnitudes_is_found(smooth, sd, rng):
+    noise = [rng.normal(0, sd, smooth.shape) for _ in range(2)]
+    scan = np.hypot(smooth + noise[0], noise[1]).astype(np.float32)
+    assert estimate_noise(scan, axes=(0, 1)) == pytest.approx(sd, rel=0.15)
+
+
 def test_planes_and_edges_are_no_noise():
     x, y, _ = np.indices((20, 20, 8)).astype(np.float32)
     assert estimate_noise(100 + 3 * x - 2 * y + 50 * (x > 9), axes=(0, 1)) == pytest.approx(0, abs=1e-4)
