@@ -3,16 +3,17 @@
 ``python -m benchmarks.compare --data VAL --fit-data TRAINING --calibration CALIBRATION --model sr-brain --output DIR``
 
 Three folders of different persons: heads to score, training heads (crops of which the peers' weights are fitted on),
-and heads for the uncertainty. Passes, the most needed first: every method on every case; samples of some cases; samples
-of the heads for the uncertainty. Rows and spreads are on disk as soon as they are known. Several processes may share
-the work, one for each GPU, say: ``--part 1/2``. Then ``python -m benchmarks.summarise DIR`` puts the tables together.
+and heads for the uncertainty. Passes: every method on every case; samples of the heads for the uncertainty, and of some
+cases; step counts and two seeds; noise. Rows and spreads are on disk as soon as they are known. Several processes may
+share the work, one for each GPU, say: ``--part 1/2``. Then ``python -m benchmarks.summarise DIR`` puts the tables
+together.
 """
 
 import argparse
 import csv
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ import torch
 
 from benchmarks.cases import Spec, cropped, load_heads, measure, specs_of
 from benchmarks.coverage import save_spread
-from benchmarks.methods import Weights, compare, sampled_spread, sampling, stepping, two_seeds
+from benchmarks.methods import Weights, compare, sampled_spread, sampling, stepping, two_seeds, with_noise
 from benchmarks.scoring import SCORES
 from benchmarks.tables import IDENTITY
 from medidiff.errors import InputError
@@ -33,7 +34,8 @@ from medidiff.tasks.device import choose_device
 __all__ = ["Clock", "fitted_weights", "main"]
 
 DC_GRID = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
-TV_GRID = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+TV_GRID = (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+PASSES = ("comparison", "calibration", "samples", "steps", "noise")
 COLUMNS = (*IDENTITY, "method", *SCORES, "residual", "seconds")
 
 
@@ -65,25 +67,45 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     specs = specs_of(heads, axes_per_head=options.axes_per_head, **kinds)
     models = {"T1w": load_model(options.model), "T2w": load_model(options.t2_model or options.model)}
     regression = load_model(options.regression) if options.regression else None
-    weights, notes = _fits(options, specs, [head.name for head in heads], kinds, device)
+    fitting = {"comparison", "noise"} & set(options.passes)
+    weights, notes = _fits(options, specs, [head.name for head in heads], kinds, device) if fitting else ({}, [])
     notes += [f"{contrast}: {model.label} ({model.card['sha256'][:12]})" for contrast, model in models.items()]
     calibrating = load_heads(options.calibration) if options.calibration else []
     notes += [f"c is fitted on: {', '.join(head.name for head in calibrating)}"] if calibrating else []
-    seeds: list[dict[str, Any]] = []
+    facts: dict[str, Any] = {"notes": notes, "seeds": [], "noise": []}
+
+    def compared(spec: Spec) -> None:
+        compare(measure(spec, device), models[spec.head.contrast], regression, weights, rows.append)
+
+    def sampled(spec: Spec) -> None:
+        spread = sampling(measure(spec, device), models[spec.head.contrast], options.samples, rows.append)
+        save_spread(options.output, spec.facts, "scored", spread)
+
+    def calibrated(spec: Spec) -> None:
+        spread = sampled_spread(measure(spec, device), models[spec.head.contrast], options.samples)
+        save_spread(options.output, spec.facts, "calibration", spread)
+
+    def stepped(spec: Spec) -> None:
+        case, model = measure(spec, device), models[spec.head.contrast]
+        stepping(case, model, options.steps, rows.append)
+        facts["seeds"].append(spec.facts | two_seeds(case, model))
+
+    def noisy(spec: Spec) -> None:
+        case, model = measure(spec, device), models[spec.head.contrast]
+        facts["noise"] += [spec.facts | with_noise(case, model, sd, weights) for sd in options.noise]
+
+    passes: dict[str, tuple[Callable[[Spec], None], list[Spec]]] = {
+        "comparison": (compared, specs),
+        "calibration": (calibrated, specs_of(calibrating, axes_per_head=1, **kinds)),
+        "samples": (sampled, specs[: options.deep]),
+        "steps": (stepped, specs[: options.stepped]),
+        "noise": (noisy, specs[: options.stepped]),
+    }
     with recorded(options.output / f"results-{part}.csv") as rows:
-        for spec in clock.within(specs[part - 1 :: parts], "the comparison"):
-            compare(measure(spec, device), models[spec.head.contrast], regression, weights, rows.append)
-        for spec in clock.within(specs[: options.deep][part - 1 :: parts], "samples"):
-            case, model = measure(spec, device), models[spec.head.contrast]
-            save_spread(options.output, spec.facts, "scored", sampling(case, model, options.samples, rows.append))
-        for spec in clock.within(specs_of(calibrating, axes_per_head=1, **kinds)[part - 1 :: parts], "calibration"):
-            spread = sampled_spread(measure(spec, device), models["T1w"], options.samples)
-            save_spread(options.output, spec.facts, "calibration", spread)
-        for spec in clock.within(specs[: options.stepped][part - 1 :: parts], "steps and seeds"):
-            case, model = measure(spec, device), models[spec.head.contrast]
-            stepping(case, model, options.steps, rows.append)
-            seeds.append(spec.facts | two_seeds(case, model))
-    facts = {"notes": notes, "seeds": seeds}
+        for name in options.passes:
+            work, todo = passes[name]
+            for spec in clock.within(todo[part - 1 :: parts], name):
+                work(spec)
     (options.output / f"facts-{part}.json").write_text(json.dumps(facts, indent=2) + "\n")
     return Path(options.output)
 
@@ -128,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--calibration", type=Path, help="folder of heads, neither, on which c is fitted")
     parser.add_argument("--output", type=Path, required=True, help="folder of rows, facts and spreads")
     parser.add_argument("--part", default="1/1", help="i/n: do the i-th of n shares of the work")
+    parser.add_argument("--passes", nargs="+", choices=PASSES, default=PASSES, help="which, in this order")
     parser.add_argument("--model", default="sr-brain")
     parser.add_argument("--regression", help="the same network trained as plain regression")
     parser.add_argument("--t2-model", help="a run that saw no T2w head of --data, if --model did")
@@ -139,7 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--isotropic", type=float, nargs="*", default=[2.0], help="voxels coarse along all axes, mm")
     parser.add_argument("--profile", nargs="+", default=["gaussian", "rect"])
     parser.add_argument("--deep", type=int, default=8, help="cases to draw samples of")
-    parser.add_argument("--stepped", type=int, default=4, help="cases for the table of steps, and two seeds")
+    parser.add_argument("--stepped", type=int, default=4, help="cases for the table of steps, two seeds and noise")
+    parser.add_argument("--noise", type=float, nargs="*", default=[0.01, 0.02, 0.05], help="SD over brightness")
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--fit-heads", type=int, default=2)

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,8 +18,9 @@ from medidiff.models import Model
 from medidiff.physics import relative_residual
 from medidiff.physics.noise import head_brightness
 from medidiff.tasks import Result, super_resolve
+from medidiff.volume import Volume
 
-__all__ = ["Weights", "compare", "sampled_spread", "sampling", "stepping", "two_seeds"]
+__all__ = ["Weights", "compare", "sampled_spread", "sampling", "stepping", "two_seeds", "with_noise"]
 
 Keep = Callable[[dict[str, Any]], None]
 Weights = Mapping[tuple[str, str], tuple[float, float]]
@@ -77,6 +80,24 @@ def two_seeds(case: Case, model: Model) -> dict[str, float]:
     }
 
 
+def with_noise(case: Case, model: Model, sd: float, weights: Weights) -> dict[str, float]:
+    """Tell what white noise of ``sd`` (over the head's brightness) leaves: PSNR, and the residual over the noise."""
+    noise = sd * head_brightness(case.volume.array)
+    drawn = np.random.default_rng(0).normal(0, noise, case.volume.array.shape).astype(np.float32)
+    noisy = replace(case, volume=Volume(case.volume.array + drawn, case.volume.geometry))
+    y = torch.from_numpy(noisy.volume.array).to(case.y)
+    result = _enhanced(noisy, model, noise=noise)
+    scorer = Scorer(case.truth, case.region)
+    images = {
+        "cubic": cubic(y, case.operator),
+        "cubic+DC": cubic_dc(y, case.operator, weight=weights[case.spec.kind][0]),
+        OURS: _image(result, case),
+    }
+    psnr = {name: float(scorer(image, case.spec.axes)["psnr"]) for name, image in images.items()}
+    left = float((case.operator.forward(images[OURS]) - y).square().mean().sqrt())
+    return {"noise": sd, **psnr, "residual over noise": left / noise}
+
+
 def sampled_spread(case: Case, model: Model, samples: int) -> Spread:
     """How error and SD compare for the mean of several samples, in units of the head's brightness."""
     return _spread(_enhanced(case, model, samples=samples), case)
@@ -90,14 +111,14 @@ def _spread(result: Result, case: Case) -> Spread:
     return spread_of(mean, sd, truth, head.region)
 
 
-def _enhanced(case: Case, model: Model, **how: Any) -> Result:
+def _enhanced(case: Case, model: Model, noise: float = 0.0, **how: Any) -> Result:
     return super_resolve(
         case.volume,
         model,
         like=case.spec.head.volume.geometry,
         axis="auto" if case.spec.axis is None else "xyz"[case.spec.axis],
         profile=case.spec.profile,
-        noise=0.0,
+        noise=noise,
         device=str(case.y.device),
         **how,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.coverage import Spread, coverage, decile_coverage, fit_factor, load_spreads
-from benchmarks.tables import summary, table
+from benchmarks.tables import IDENTITY, summary, table
 
 __all__ = ["covering", "main"]
 
@@ -24,7 +24,13 @@ def main(folder: Path) -> str:
     ]
     facts = [json.loads(path.read_text()) for path in sorted(folder.glob("facts-*.json"))]
     notes = list(dict.fromkeys(note for some in facts for note in some["notes"]))
-    parts = [summary(rows, notes), _seeds([seed for some in facts for seed in some["seeds"]])]
+    parts = [
+        summary(rows, notes),
+        *[
+            _listed(title, [fact for some in facts for fact in some[key]])
+            for key, title in (("seeds", "Two seeds"), ("noise", "Noise"))
+        ],
+    ]
     scored, calibrating = (_by_kind(load_spreads(folder, role)) for role in ("scored", "calibration"))
     if scored and calibrating:
         parts.append(_coverage_told(scored, calibrating))
@@ -51,11 +57,12 @@ def covering(kinds: Kinds, factor: float) -> list[list[str]]:
 
 
 def _coverage_told(scored: Kinds, calibrating: Kinds) -> str:
-    factor = fit_factor([spread for some in calibrating.values() for spread in some])
+    factor = fit_factor([spread for kind, some in calibrating.items() if "isotropic" not in kind for spread in some])
     head = ["slices", "cases", "all", *[f"decile {d}" for d in range(1, 11)]]
     lines = [
         f"\n## Coverage of mean +- 1.645 c SD, c = {factor:.3f} (nominal 90 %)\n",
-        "c multiplies the SD as delivered, in which the card's calibration is contained already.\n",
+        "c multiplies the SD as delivered, in which the card's calibration is contained already.",
+        "It is fitted on thick slices alone.\n",
         *table(head, covering(scored, factor)),
         "\nOn the heads that c was fitted on:\n",
         *table(head, covering(calibrating, factor)),
@@ -63,12 +70,13 @@ def _coverage_told(scored: Kinds, calibrating: Kinds) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _seeds(seeds: Sequence[Mapping[str, Any]]) -> str:
-    lines = ["\n## Two seeds\n"] if seeds else []
-    for fact in seeds:
-        figures = ", ".join(f"{key} {value:.3g}" for key, value in fact.items() if isinstance(value, float))
-        lines.append(f"- {fact['head']}, axis {fact['axis']}, {fact['slices']} {fact['profile']}: {figures}")
-    return "\n".join(lines) + "\n" if lines else ""
+def _listed(title: str, facts: Sequence[Mapping[str, Any]]) -> str:
+    """A table of figures that are not scores, one row a case."""
+    if not facts:
+        return ""
+    figures = [key for key, value in facts[0].items() if isinstance(value, float)]
+    body = [[*[str(fact[key]) for key in IDENTITY], *[f"{fact[key]:.3g}" for key in figures]] for fact in facts]
+    return "\n".join([f"\n## {title}\n", *table([*IDENTITY, *figures], body)]) + "\n"
 
 
 if __name__ == "__main__":

@@ -32,6 +32,12 @@ def command(predictions: Path, references: Path, output: Path, resample: bool) -
     from medidiff.evaluation import evaluate
 
     summary = evaluate(predictions, references, output, resample=resample)
+    if not summary["mean"]:
+        cases = summary["metric_per_case"]
+        click.echo(
+            f"error: none of {len(cases)} pairs could be scored, the first because of: {cases[0]['error']}", err=True
+        )
+        click.get_current_context().exit(Exit.ALL_FAILED)
     click.echo(columns([{"metric": name, "mean": float(value)} for name, value in summary["mean"].items()]))
     counts = summary["cases"]
     told = ", ".join(f"{counts[what]} {what}" for what in ("scored", "failed", "unpaired"))

@@ -18,7 +18,7 @@ __all__ = ["Problem", "back", "problem_of", "resampled_residual", "spread_on"]
 class Problem:
     """``y = A x + noise`` in units of the head's brightness, with the slice axis last.
 
-    The network is told ``quiet``, the measurement without its noise; agreement is with ``y`` itself.
+    The network is told ``quiet``, the measurement with less noise; agreement is with ``y`` itself.
     """
 
     operator: SliceProfile
@@ -50,9 +50,9 @@ def problem_of(
         thickness=(thickness[order[0]], thickness[order[1]], thickness[order[2]]),
         profile=profile,
     )
+    measured = np.asarray(coarse.array / unit, dtype=np.float32, order="C")
     y, quiet = (
-        torch.from_numpy(np.array(array, order="C"))[None, None].to(place) / unit
-        for array in (coarse.array, denoised(coarse.array, noise=noise))
+        torch.from_numpy(array)[None, None].to(place) for array in (measured, denoised(measured, noise=noise / unit))
     )
     return Problem(operator, y, quiet, noise / unit, unit, order)
 

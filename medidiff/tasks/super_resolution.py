@@ -38,6 +38,11 @@ class _Options:
     seed: int
     precision: str
 
+    @property
+    def sampling(self) -> bool:
+        """Whether one evaluation is not enough."""
+        return self.samples > 1 or self.detail > 0
+
 
 def super_resolve(
     volume: Volume,
@@ -59,8 +64,9 @@ def super_resolve(
 ) -> Result:
     """Infer the sharp volume behind a thick-slice or low-resolution one. Research use only.
 
-    The output is ``mean + detail (first sample - mean)``. With one sample and no detail the mean is one evaluation of
-    the network at pure noise; with more it is the mean of the samples.
+    The output is ``mean + detail c (first sample - mean)``. With one sample and no detail the mean is one evaluation of
+    the network at pure noise; with more it is the mean of the samples. The card's ``spread_factor`` c makes up for
+    samples that lie too close to their mean; the uncertainty is c times their standard deviation.
 
     Parameters
     ----------
@@ -125,6 +131,8 @@ def super_resolve(
     if uncertainty is not None and not plan.direct:
         uncertainty = spread_on(uncertainty, plan.target)
     warnings += validity_warnings(volume, plan, loaded.card, acquisition.axis)
+    if options.sampling and len(problem.operator.axes) == 3:
+        warnings.append("samples of images coarse along all axes are not calibrated: neither spread nor texture")
     facts: dict[str, Any] = {
         "geometry": {"input": volume.geometry.as_dict(), "output": plan.target.as_dict()},
         "acquisition": {"used": dict(acquisition.used), "assumed": list(acquisition.assumed)},
@@ -173,8 +181,7 @@ def _infer(
 ) -> tuple[Tensor, Tensor | None]:
     """Output and standard deviation, ``(1, 1, X, Y, Z)``, in units of the head's brightness."""
     condition = condition_on(problem.quiet, problem.operator, noise=NOISE_LEFT * problem.noise)
-    sampling = options.samples > 1 or options.detail > 0
-    calls = 1 + sampling * options.steps * options.samples
+    calls = 1 + options.sampling * options.steps * options.samples
     done = 0
 
     def advance(tiles: int, total: int) -> None:
@@ -185,14 +192,14 @@ def _infer(
     denoiser = _posterior(model, problem, condition, options.precision, tile, batch, advance)
     noises = _noises(condition.base.shape, options.samples, options.seed)
     mean = posterior_mean(denoiser, noises[0].to(condition.base))
-    spread, first = None, mean
-    if sampling:
-        drawn = [sample(denoiser, noise.to(condition.base), times(options.steps)) for noise in noises]
-        first = drawn[0]
-        if len(drawn) > 1:
-            mean = torch.stack(drawn).mean(0)
-            spread = _deviation(drawn, mean) * condition.scale * float(model.card.get("sd_factor", 1.0))
-    return condition.base + condition.scale * (mean + options.detail * (first - mean)), spread
+    if not options.sampling:
+        return condition.base + condition.scale * mean, None
+    drawn = [sample(denoiser, noise.to(condition.base), times(options.steps)) for noise in noises]
+    mean = torch.stack(drawn).mean(0) if len(drawn) > 1 else mean
+    factor = float(model.card.get("spread_factor", 1.0))
+    chosen = mean + options.detail * factor * (drawn[0] - mean)
+    spread = factor * condition.scale * _deviation(drawn, mean) if len(drawn) > 1 else None
+    return condition.base + condition.scale * chosen, spread
 
 
 def _posterior(

@@ -31,7 +31,7 @@ def _spacing(plan: Plan, valid: Mapping[str, Any]) -> list[str]:
     low, high = valid["target_spacing_mm"]
     outside = [s for s in plan.working.spacing if not low * 0.95 <= s <= high * 1.05]
     told = ", ".join(f"{s:.2f}" for s in outside)
-    return [f"target spacing {told} mm is outside the model's {low} to {high} mm"] if outside else []
+    return [f"inferring at {told} mm is outside the model's {low} to {high} mm"] if outside else []
 
 
 def _ratio(volume: Volume, valid: Mapping[str, Any]) -> list[str]:

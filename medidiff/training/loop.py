@@ -136,7 +136,7 @@ class _State:
         how = self.recipe.optimisation
         for group in self.optimiser.param_groups:
             group["lr"] = _rate(how, step)
-        blind = self.recipe.card["kind"] == "regression"
+        blind = self.recipe.card["kind"] == "regression" and step >= how.noisy_start
         x, v, t = _noised(pairs.residual, (self.recipe.seed, step), how.pure_noise, blind)
         with torch.autocast(self.place.type, torch.bfloat16, enabled=self.place.type == "cuda"):
             answer = self.forward(x, pairs.maps, pairs.numbers, t)

@@ -43,7 +43,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How the weights are fitted; see the shipped recipe for the meaning of each figure."""
+    """How the weights are fitted; see the shipped recipe for the meaning of each figure.
+
+    ``noisy_start`` is for a regression: for so many steps it learns as a diffusion does. Without them the shipped
+    network, asked for the mean alone, was seen to answer zero for thousands of steps.
+    """
 
     steps: int
     patch: int = 64
@@ -54,6 +58,7 @@ class Optimisation:
     decay: float = 0.01
     average: float = 0.999
     pure_noise: float = 0.5
+    noisy_start: int = 0
     compile: bool = False
     checkpoint_every: int = 500
 

@@ -160,6 +160,15 @@ class TestEvaluate:
         assert result.exit_code == code
         assert f"1 scored, {failed} failed, 3 unpaired" in result.stderr
 
+    def test_where_every_pair_fails_the_first_reason_is_told(self, cli, tmp_path):
+        good(tmp_path / "p" / "a.nii.gz", (8, 9, 10))
+        good(tmp_path / "r" / "a.nii.gz", (8, 9, 11))
+        result = cli("evaluate", "-p", tmp_path / "p", "-r", tmp_path / "r", "-o", tmp_path / "out")
+        assert result.exit_code == 4
+        assert result.stdout == ""
+        assert "none of 1 pairs could be scored" in result.stderr
+        assert (tmp_path / "out" / "cases.csv").exists()
+
 
 class TestTrain:
     """The command around ``medidiff.training.train``."""

@@ -24,6 +24,11 @@ def measured(operator, batch=1):
     return operator.forward(x)
 
 
+def told_of(operator, **how):
+    numbers = condition_on(measured(operator), operator, **how).numbers[0]
+    return dict(zip(NUMBERS, numbers.tolist(), strict=True))
+
+
 def test_there_is_a_map_and_a_number_for_each_name():
     operator = slices(3)
     condition = condition_on(measured(operator, batch=2), operator)
@@ -50,14 +55,32 @@ def test_the_phase_is_minus_one_half_way():
 
 
 def test_the_numbers_are_ratio_thickness_and_spacing():
-    operator = slices(4, relative=0.75, spacing=0.8)
-    numbers = condition_on(measured(operator), operator).numbers[0]
-    told = dict(zip(NUMBERS, numbers.tolist(), strict=True))
+    told = told_of(slices(4, relative=0.75, spacing=0.8))
     assert told["log2 ratio z"] == pytest.approx(2)
     assert told["log2 ratio x"] == pytest.approx(0, abs=1e-6)
     assert told["thickness over spacing z"] == pytest.approx(0.75)
     assert told["thickness over spacing x"] == 1
     assert told["log2 spacing z"] == pytest.approx(math.log2(0.8))
+
+
+@pytest.mark.parametrize(("profile", "tails"), [("gaussian", 0.239), ("rect", 0.0)])
+def test_the_profile_is_told_by_what_lies_beyond_its_width(profile, tails):
+    plain = slices(4)
+    operator = SliceProfile(plain.fine, plain.coarse, thickness=plain.thickness, profile=profile)
+    assert operator.tails == pytest.approx(tails, abs=1e-3)
+    assert told_of(operator)["profile tails"] == pytest.approx(4 * tails, abs=4e-3)
+
+
+def test_the_noise_is_told_in_hundredths_of_the_brightness():
+    assert [round(told_of(slices(4), noise=sd)["log2 noise"], 3) for sd in (0, 0.01, 0.03)] == [0, 1, 2]
+
+
+def test_a_noisy_measurement_is_agreed_with_less():
+    operator = slices(4)
+    y = measured(operator)
+    apart = [relative_residual(condition_on(y, operator, noise=n).base, y, operator) for n in (0.0, 0.02, 0.1)]
+    assert apart == sorted(apart)
+    assert apart[2] > 5 * apart[0]
 
 
 def test_the_upsampling_nearly_agrees_with_the_measurement():

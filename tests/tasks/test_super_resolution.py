@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from medidiff.errors import InputError, ModelError, UsageError
+from medidiff.models import Model
 from medidiff.physics.noise import head_brightness
 from medidiff.tasks import simulate_thick_slices, super_resolution, super_resolve
 from medidiff.tasks.grid import turned
@@ -110,6 +111,31 @@ def test_detail_leads_from_the_mean_to_a_sample(enhance, thick, enhanced):
 
 def test_full_detail_is_the_first_sample_however_many_are_drawn(enhance, thick):
     same(enhance(thick, detail=1.0, samples=3).volume, enhance(thick, detail=1.0).volume, 1e-5)
+
+
+def test_the_spread_factor_widens_spread_and_detail_alike_and_moves_no_mean(model, thick):
+    wide = Model(model.network, {**model.card, "spread_factor": 1.5})
+
+    def run(which, **options):
+        return super_resolve(thick, which, device="cpu", precision="fp32", noise=0, samples=2, **options)
+
+    plain, wider = run(model), run(wide)
+    same(plain.volume, wider.volume, 1e-6)
+    np.testing.assert_allclose(wider.uncertainty.array, 1.5 * plain.uncertainty.array, rtol=1e-5)
+    lifelike, more = (run(which, detail=1.0).volume.array - plain.volume.array for which in (model, wide))
+    np.testing.assert_allclose(more, 1.5 * lifelike, atol=0.1)
+    assert run(wide, detail=1.0).residual_after <= 1e-3
+
+
+def test_samples_of_an_image_coarse_along_all_axes_are_said_to_be_uncalibrated(enhance, thick, sharp):
+    low = Volume(sharp.array[::2, ::2, ::2], sharp.geometry.reshaped((12, 11, 12)))
+
+    def told(volume, **options):
+        return "not calibrated" in " ".join(enhance(volume, **options).provenance["warnings"])
+
+    assert told(low, spacing=1, detail=1.0)
+    assert not told(low, spacing=1)
+    assert not told(thick, detail=1.0)
 
 
 def test_the_deviation_is_unbiased_and_averaged_over_neighbours_inside():

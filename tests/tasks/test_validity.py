@@ -18,7 +18,7 @@ def test_spacings_outside_the_range_are_said(enhance, sharp, thick):
     assert "input spacing" not in warnings(enhance, apart)
     wide = Geometry(apart.geometry.shape, apart.geometry.affine @ np.diag([1, 1, 1.5, 1]))
     assert "input spacing 9.00 mm is outside the model's 2 to 7 mm" in warnings(enhance, Volume(apart.array, wide))
-    assert "target spacing 2.00 mm is outside the model's 0.7 to 1.35 mm" in warnings(enhance, thick, spacing=(1, 1, 2))
+    assert "inferring at 2.00 mm is outside the model's 0.7 to 1.35 mm" in warnings(enhance, thick, spacing=(1, 1, 2))
 
 
 def test_thick_slices_whose_plane_is_refined_too_are_slices(enhance, thick):

@@ -62,7 +62,9 @@ def test_the_trained_folder_is_a_model(recipe):
     assert model.label == "tiny 0"
 
 
-def test_regression_sees_no_noise(recipe, monkeypatch):
+@pytest.fixture
+def noised(monkeypatch):
+    """What each step made of its pairs: residual, noisy residual, velocity and time."""
     from medidiff.training import loop
 
     seen: list[tuple[torch.Tensor, ...]] = []
@@ -73,11 +75,22 @@ def test_regression_sees_no_noise(recipe, monkeypatch):
         return seen[-1][1:]
 
     monkeypatch.setattr(loop, "_noised", spied)
+    return seen
+
+
+def test_regression_sees_no_noise(recipe, noised):
     train(recipe(kind="regression", steps=1), device="cpu")
-    residual, x, v, t = seen[0]
+    residual, x, v, t = noised[0]
     assert not x.any()
     assert torch.equal(v, -residual)
     assert torch.equal(t, torch.ones_like(t))
+
+
+def test_regression_may_start_as_a_diffusion(recipe, noised):
+    path = recipe(kind="regression", steps=3)
+    path.write_text(path.read_text().replace("warm_up = 2", "warm_up = 2\nnoisy_start = 2"))
+    train(path, device="cpu")
+    assert [bool(x.any()) for _, x, _, _ in noised] == [True, True, False]
 
 
 def test_validation_goes_through_the_task(recipe):

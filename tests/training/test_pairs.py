@@ -40,6 +40,26 @@ def test_residuals_are_of_the_order_of_one(heads):
     assert 0.2 < spread < 5
 
 
+def test_noise_is_added_to_a_third_and_told_nearly_as_it_is(heads):
+    operator = _acquisition(heads[0], [1, 0, 2], np.random.default_rng(0), 16)
+    x = torch.full((1, 1, *operator.fine.shape), 0.5)
+    clean, noise = operator.forward(x), torch.Generator()
+    ratios, silent = [], 0
+    for seed in range(300):
+        y, told = pairs._measured(x, operator, np.random.default_rng(seed), noise.manual_seed(seed))
+        sd = float((y - clean).std())
+        if sd == 0:
+            assert told == 0
+        elif told == 0:
+            silent += 1
+            assert sd < 0.022
+        else:
+            ratios.append(told / sd)
+    assert 70 < len(ratios) + silent < 130
+    assert 5 < silent < 60
+    assert 0.8 < min(ratios) <= max(ratios) < 1.3
+
+
 def test_only_sharp_axes_are_degraded(heads):
     head, rng = heads[0], np.random.default_rng(0)
     for _ in range(60):
