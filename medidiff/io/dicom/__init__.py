@@ -1,0 +1,1 @@
+"""DICOM in and out; needs ``pip install 'medidiff[dicom]'``."""

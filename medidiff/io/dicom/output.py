@@ -1,0 +1,182 @@
+"""What the batch calls to give a result back as DICOM, and what stands behind ``--format``.
+
+For whoever wires it up: ``--format nifti|dicom|both|same`` (default ``same``) becomes `formats_for`, asked once for
+each case; ``--dicom-template SERIES`` is read by the reader as a series of its own, goes through `template_sources`
+for each NIfTI case, and what that returns takes the place of the case's own slices in `write_result`. ``facts`` are
+``{"model": manifest.model, "seed": ..., "options": manifest.options}``: what decides the result and nothing that a
+second run would tell otherwise (no seconds, device or date). `needs_dicom` first, so that an installation without the
+``dicom`` extra says so before hours of work. Modules of this package that import pydicom are imported inside the
+functions here: the core works without it.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from medidiff.errors import GeometryError, ResourceError, UsageError
+from medidiff.io.atomic import replacing_folder
+from medidiff.volume import Geometry, Volume
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["FORMATS", "Enhanced", "formats_for", "needs_dicom", "template_sources", "write_result"]
+
+FORMATS = ("nifti", "dicom", "both", "same")
+IMAGE_FOLDER, MAP_FOLDER = "enhanced", "uncertainty"
+
+
+class Enhanced(Protocol):
+    """What is written of a result."""
+
+    @property
+    def volume(self) -> Volume:
+        """The image."""
+
+    @property
+    def uncertainty(self) -> Volume | None:
+        """Its standard deviation on the same grid, if there is one."""
+
+
+def needs_dicom() -> None:
+    """Make sure that the libraries for DICOM are there.
+
+    Raises
+    ------
+    ResourceError
+        If they are not, with the command that installs them.
+    """
+    lacking = [name for name in ("pydicom", "highdicom") if find_spec(name) is None]
+    if lacking:
+        raise ResourceError(f"DICOM needs {' and '.join(lacking)}", hint="pip install 'medidiff[dicom]'")
+
+
+def formats_for(choice: str, *, from_dicom: bool, has_template: bool = False) -> tuple[str, ...]:
+    """Tell in which formats a case is written.
+
+    Parameters
+    ----------
+    choice
+        One of `FORMATS`.
+    from_dicom
+        Whether the input is DICOM.
+    has_template
+        Whether ``--dicom-template`` was given.
+
+    Returns
+    -------
+    tuple of str
+        ``"nifti"``, ``"dicom"`` or both.
+
+    Raises
+    ------
+    UsageError
+        If DICOM is asked for and there is no patient to whom it would belong.
+
+    >>> formats_for("same", from_dicom=False)
+    ('nifti',)
+    """
+    if choice not in FORMATS:
+        raise UsageError("no such format", where="--format", found=choice, needed=", ".join(FORMATS))
+    chosen = {"both": ("nifti", "dicom"), "same": ("dicom",) if from_dicom else ("nifti",)}.get(choice, (choice,))
+    if "dicom" in chosen and not (from_dicom or has_template):
+        hint = "name the series it was made from with --dicom-template SERIES, or say --format nifti"
+        raise UsageError("a NIfTI file has no patient, so no DICOM can be written of it", hint=hint)
+    return chosen
+
+
+def template_sources(
+    template: Sequence["Dataset"], volume: Volume, *, frames: Sequence[int] = ()
+) -> Sequence["Dataset"]:
+    """Take a series as the source of a NIfTI input, if it can be.
+
+    A NIfTI file names no patient, so that nothing but its place tells whether it belongs to the series: it must lie in
+    the series' field of view. That refuses most mistakes, not all: two scans of one position look alike.
+
+    Parameters
+    ----------
+    template
+        Headers of the slices in spatial order, or one enhanced object; see `write_result`.
+    volume
+        The input, or the result.
+    frames
+        Of an enhanced object, from 1, in spatial order; by default all.
+
+    Returns
+    -------
+    sequence of Dataset
+        ``template``, to be given as sources.
+
+    Raises
+    ------
+    InputError
+        If it is not one MR series.
+    GeometryError
+        If the volume reaches out of it by more than a voxel of the series.
+    """
+    from medidiff.io.dicom.origin import origin_of
+
+    grid = origin_of(template, frames=frames or None).geometry
+    beyond = _voxels_beyond(volume.geometry, grid)
+    if beyond > 1:
+        hint = "give the series that the image was converted from"
+        found = f"{beyond:.1f} voxels beyond its field of view"
+        raise GeometryError("image lies elsewhere than the DICOM template", found=found, hint=hint)
+    return template
+
+
+def write_result(
+    result: Enhanced,
+    sources: Sequence["Dataset"],
+    folder: Path,
+    *,
+    facts: Mapping[str, Any],
+    frames: Sequence[int] = (),
+) -> list[Path]:
+    """Write a result as DICOM: all of it, or nothing. Research use only.
+
+    Parameters
+    ----------
+    result
+        Image, and its uncertainty if there is one.
+    sources, facts, frames
+        As for `medidiff.io.dicom.derived.write_derived_series`.
+    folder
+        Where to: the image in ``enhanced/00001.dcm`` and so on, the uncertainty in ``uncertainty/00001.dcm``. An
+        earlier result of this program there is replaced as a whole.
+
+    Returns
+    -------
+    list of Path
+        The files, image first.
+
+    Raises
+    ------
+    MedidiffError
+        `ResourceError` without pydicom, else as `medidiff.io.dicom.derived.write_derived_series`.
+    """
+    needs_dicom()
+    from medidiff.io.dicom.derived import derive, fill
+    from medidiff.io.dicom.origin import origin_of
+    from medidiff.io.dicom.parametric import fill_map
+    from medidiff.io.dicom.readback import refuse_foreign_folder
+
+    derived = derive(result.volume, origin_of(sources, frames=frames or None), facts, product="enhanced")
+    refuse_foreign_folder(folder)
+    with replacing_folder(folder) as part:
+        (part / IMAGE_FOLDER).mkdir()
+        names = [f"{IMAGE_FOLDER}/{name}" for name in fill(part / IMAGE_FOLDER, derived)]
+        if result.uncertainty is not None:
+            (part / MAP_FOLDER).mkdir()
+            names.append(f"{MAP_FOLDER}/{fill_map(part / MAP_FOLDER, result.uncertainty, derived, facts)}")
+    return [folder / name for name in names]
+
+
+def _voxels_beyond(inner: Geometry, outer: Geometry) -> float:
+    """How far the faces of one grid reach out of those of another, in voxels of the latter."""
+    x, y, z = (n - 0.5 for n in inner.shape)
+    corners = [(i, j, k) for i in (-0.5, x) for j in (-0.5, y) for k in (-0.5, z)]
+    index = outer.index(inner.world(corners))
+    low, high = -0.5 - index.min(0), index.max(0) - [n - 0.5 for n in outer.shape]
+    return float(max(low.max(), high.max()))
