@@ -13,9 +13,9 @@ from pydicom.valuerep import format_number_as_ds
 
 from medidiff import __version__
 from medidiff.io.atomic import replacing_folder
-from medidiff.io.dicom.keep import EMPTY_UNLESS_KNOWN, IN_PLANE, PATIENT, SERIES, STUDY, kept, loss
+from medidiff.io.dicom.keep import EMPTY_UNLESS_KNOWN, IN_PLANE, PATIENT, SERIES, STUDY, discreet, kept, loss
 from medidiff.io.dicom.label import derivation, reference, series_description
-from medidiff.io.dicom.origin import Origin, origin_of
+from medidiff.io.dicom.parent import Parent, parent_of
 from medidiff.io.dicom.planes import Planes, planes_of
 from medidiff.io.dicom.readback import check_series, refuse_foreign_folder
 from medidiff.io.dicom.rescale import Rescale, rescale_of, window_of
@@ -34,7 +34,7 @@ class Derived:
 
     Parameters
     ----------
-    origin
+    parent
         What it is derived from.
     planes
         Its voxels.
@@ -46,7 +46,7 @@ class Derived:
         What its UIDs follow from.
     """
 
-    origin: Origin
+    parent: Parent
     planes: Planes
     rescale: Rescale
     common: Dataset
@@ -67,8 +67,8 @@ class Derived:
         return told
 
     def _references(self, plane: int) -> Dataset:
-        slices = self.origin.near(self.planes.corners(plane))
-        return reference(self.origin, slices, self.origin.headers[0].SeriesInstanceUID)
+        slices = self.parent.near(self.planes.corners(plane))
+        return reference(self.parent, slices, self.parent.headers[0].SeriesInstanceUID)
 
     def headers(self) -> Iterator[Dataset]:
         """All tags but the pixels, plane by plane."""
@@ -89,7 +89,7 @@ def write_derived_series(
         ``(x, y, z)`` real, RAS+ mm, in the intensity scale of the (rescaled) source. Axes in any order and direction;
         planes lie along its own axes, as near to the source's as these allow.
     sources
-        Headers of the source slices in spatial order (pixels not needed), or the one enhanced multi-frame object.
+        Headers of the source slices in spatial order (pixels not needed): one a slice, or the one enhanced object.
     folder
         Where to: ``00001.dcm`` and so on, one for each plane.
     facts
@@ -97,7 +97,7 @@ def write_derived_series(
         this volume among those of its series), as far as there are any. With the sources and the voxels they decide
         the UIDs, so none of it may change from run to run.
     frames
-        Which frames of an enhanced object the volume was made from, from 1, in spatial order; by default all.
+        Which frame of its object each source slice is, from 0; by default all frames there are.
 
     Returns
     -------
@@ -113,14 +113,15 @@ def write_derived_series(
     OutputError
         If it cannot be written, was not read back as it was meant, or the folder holds what is not ours.
     """
-    derived = derive(volume, origin_of(sources, frames=frames or None), facts, product="enhanced")
-    refuse_foreign_folder(folder)
-    with replacing_folder(folder) as part:
-        names = fill(part, derived)
+    with discreet():
+        derived = derive(volume, parent_of(sources, frames=frames), facts, product="enhanced")
+        refuse_foreign_folder(folder)
+        with replacing_folder(folder) as part:
+            names = fill(part, derived)
     return [folder / name for name in names]
 
 
-def derive(volume: Volume, origin: Origin, facts: Mapping[str, Any], *, product: str) -> Derived:
+def derive(volume: Volume, parent: Parent, facts: Mapping[str, Any], *, product: str) -> Derived:
     """Decide on all of a series but its files.
 
     Raises
@@ -130,19 +131,19 @@ def derive(volume: Volume, origin: Origin, facts: Mapping[str, Any], *, product:
     GeometryError
         If its axes are not at right angles.
     """
-    rescale, planes = rescale_of(volume.array), planes_of(volume, origin.directions)
+    rescale, planes = rescale_of(volume.array), planes_of(volume, parent.directions)
     told = {
-        "sources": [(piece.instance, piece.frame) for piece in origin.slices],
+        "sources": [(piece.instance, piece.frame) for piece in parent.slices],
         "facts": {key: facts.get(key) for key in ("model", "seed", "options", "name")},
         "product": product,
         "version": __version__,
     }
     identity = identity_of(volume, told)
-    common = _inherited(origin, planes)
+    common = _inherited(parent, planes)
     common.update(derivation(facts))
-    common.update(_series(origin, facts, product, identity))
+    common.update(_series(parent, facts, product, identity))
     common.update(_pixels(planes, rescale))
-    return Derived(origin, planes, rescale, common, identity)
+    return Derived(parent, planes, rescale, common, identity)
 
 
 def fill(folder: Path, derived: Derived) -> list[str]:
@@ -171,10 +172,10 @@ def decimal(value: float) -> str:
     return format_number_as_ds(value)
 
 
-def _inherited(origin: Origin, planes: Planes) -> Dataset:
+def _inherited(parent: Parent, planes: Planes) -> Dataset:
     """Patient, study, scanner and physics as the source tells them."""
-    common = kept(origin.headers, [*PATIENT, *STUDY, *SERIES, *(IN_PLANE if _runs_along(origin, planes) else ())])
-    common.update(loss(origin.headers))
+    common = kept(parent.headers, [*PATIENT, *STUDY, *SERIES, *(IN_PLANE if _runs_along(parent, planes) else ())])
+    common.update(loss(parent.headers))
     for keyword in EMPTY_UNLESS_KNOWN:
         if keyword not in common:
             setattr(common, keyword, None)
@@ -184,17 +185,17 @@ def _inherited(origin: Origin, planes: Planes) -> Dataset:
     if "BodyPartExamined" not in common and "Laterality" not in common:
         common.Laterality = None
     if not common.get("FrameOfReferenceUID"):
-        common.FrameOfReferenceUID = uid_of(str(origin.headers[0].SeriesInstanceUID), "frame of reference")
+        common.FrameOfReferenceUID = uid_of(str(parent.headers[0].SeriesInstanceUID), "frame of reference")
     return common
 
 
-def _runs_along(origin: Origin, planes: Planes) -> bool:
+def _runs_along(parent: Parent, planes: Planes) -> bool:
     """Whether rows and columns run as they did in the source."""
-    return bool(abs(planes.orientation - origin.orientation).max() <= PARALLEL_TOLERANCE)
+    return bool(abs(planes.orientation - parent.orientation).max() <= PARALLEL_TOLERANCE)
 
 
-def _series(origin: Origin, facts: Mapping[str, Any], product: str, identity: str) -> Dataset:
-    told, source = Dataset(), origin.headers[0]
+def _series(parent: Parent, facts: Mapping[str, Any], product: str, identity: str) -> Dataset:
+    told, source = Dataset(), parent.headers[0]
     told.SOPClassUID = MRImageStorage
     told.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
     told.SeriesInstanceUID = uid_of(identity, "series")

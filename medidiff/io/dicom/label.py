@@ -8,7 +8,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from medidiff import __version__
-from medidiff.io.dicom.origin import Origin, Slice
+from medidiff.io.dicom.parent import Parent, Slice
 
 __all__ = ["COMMENT", "TOOL", "derivation", "described", "equipment", "is_ours", "reference", "series_description"]
 
@@ -73,7 +73,7 @@ def is_ours(header: Dataset) -> bool:
     return any(item.get("Manufacturer") == TOOL for item in items)
 
 
-def reference(origin: Origin, slices: Sequence[Slice], series: str) -> Dataset:
+def reference(parent: Parent, slices: Sequence[Slice], series: str) -> Dataset:
     """Refer to source slices: as the images that were processed, and by the series in which to find them."""
     told, objects = Dataset(), {piece.instance: piece for piece in slices}
     told.SourceImageSequence = [_image(piece, slices) for piece in objects.values()]

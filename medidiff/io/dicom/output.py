@@ -101,7 +101,7 @@ def template_sources(
     volume
         The input, or the result.
     frames
-        Of an enhanced object, from 1, in spatial order; by default all.
+        Which frame of its object each of them is, from 0; by default all frames there are.
 
     Returns
     -------
@@ -115,9 +115,11 @@ def template_sources(
     GeometryError
         If the volume reaches out of it by more than a voxel of the series.
     """
-    from medidiff.io.dicom.origin import origin_of
+    from medidiff.io.dicom.keep import discreet
+    from medidiff.io.dicom.parent import parent_of
 
-    grid = origin_of(template, frames=frames or None).geometry
+    with discreet():
+        grid = parent_of(template, frames=frames).geometry
     beyond = _voxels_beyond(volume.geometry, grid)
     if beyond > 1:
         hint = "give the series that the image was converted from"
@@ -158,18 +160,20 @@ def write_result(
     """
     needs_dicom()
     from medidiff.io.dicom.derived import derive, fill
-    from medidiff.io.dicom.origin import origin_of
+    from medidiff.io.dicom.keep import discreet
     from medidiff.io.dicom.parametric import fill_map
+    from medidiff.io.dicom.parent import parent_of
     from medidiff.io.dicom.readback import refuse_foreign_folder
 
-    derived = derive(result.volume, origin_of(sources, frames=frames or None), facts, product="enhanced")
-    refuse_foreign_folder(folder)
-    with replacing_folder(folder) as part:
-        (part / IMAGE_FOLDER).mkdir()
-        names = [f"{IMAGE_FOLDER}/{name}" for name in fill(part / IMAGE_FOLDER, derived)]
-        if result.uncertainty is not None:
-            (part / MAP_FOLDER).mkdir()
-            names.append(f"{MAP_FOLDER}/{fill_map(part / MAP_FOLDER, result.uncertainty, derived, facts)}")
+    with discreet():
+        derived = derive(result.volume, parent_of(sources, frames=frames), facts, product="enhanced")
+        refuse_foreign_folder(folder)
+        with replacing_folder(folder) as part:
+            (part / IMAGE_FOLDER).mkdir()
+            names = [f"{IMAGE_FOLDER}/{name}" for name in fill(part / IMAGE_FOLDER, derived)]
+            if result.uncertainty is not None:
+                (part / MAP_FOLDER).mkdir()
+                names.append(f"{MAP_FOLDER}/{fill_map(part / MAP_FOLDER, result.uncertainty, derived, facts)}")
     return [folder / name for name in names]
 
 

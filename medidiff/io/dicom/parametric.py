@@ -9,7 +9,7 @@ import highdicom
 import numpy as np
 import pydicom
 from highdicom.pm import ParametricMap, RealWorldValueMapping
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.sr.codedict import codes
 
 from medidiff import __version__
@@ -62,24 +62,21 @@ def fill_map(folder: Path, uncertainty: Volume, derived: Derived, facts: Mapping
         If it is not read back as it was meant.
     """
     rescale_of(uncertainty.array)
-    planes = planes_of(uncertainty, derived.origin.directions)
+    planes = planes_of(uncertainty, derived.parent.directions)
     if not planes.geometry.allclose(derived.planes.geometry):
         raise GeometryError("uncertainty lies on another grid than the result")
-    frames = np.stack(list(planes)).astype(np.float32, copy=False)
     identity = identity_of(uncertainty, {"image": derived.identity, "product": "uncertainty"})
-    written = _map(frames, planes, derived, facts, identity)
-    pydicom.dcmwrite(folder / MAP_NAME, written, enforce_file_format=True)
-    _check(folder / MAP_NAME, frames, planes, derived)
+    pydicom.dcmwrite(folder / MAP_NAME, _map(planes, derived, facts, identity), enforce_file_format=True)
+    _check(folder / MAP_NAME, planes, derived)
     return MAP_NAME
 
 
-def _map(
-    frames: np.ndarray[Any, Any], planes: Planes, derived: Derived, facts: Mapping[str, Any], identity: str
-) -> ParametricMap:
+def _map(planes: Planes, derived: Derived, facts: Mapping[str, Any], identity: str) -> ParametricMap:
+    frames = np.stack(list(planes))
     sources, common = [_plain(header) for header in derived.headers()], derived.common
     window, spacing = window_of(frames), planes.geometry.spacing
     description = series_description(
-        str(derived.origin.headers[0].get("SeriesDescription") or ""), facts, "uncertainty"
+        str(derived.parent.headers[0].get("SeriesDescription") or ""), facts, "uncertainty"
     )
     made = ParametricMap(
         sources,
@@ -118,12 +115,10 @@ def _map(
 
 
 def _plain(header: Dataset) -> Dataset:
-    """Give highdicom no value that it refuses; the true ones are put back afterwards."""
-    header.PatientSex = header.PatientSex if header.PatientSex in ("F", "M", "O") else None
-    for keyword in ("SpecificCharacterSet", "PatientName", "PatientBirthDate", "StudyDate", "StudyTime"):
-        if keyword in header:
-            header.add_new(header[keyword].tag, header[keyword].VR, None)
-    del header.SpecificCharacterSet
+    """Give highdicom no value that it refuses or talks about; the true ones are put in afterwards."""
+    for keyword in ("PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"):
+        header[keyword] = DataElement(keyword, header[keyword].VR, None)
+    header.pop("SpecificCharacterSet", None)
     return header
 
 
@@ -164,7 +159,7 @@ def _first_time(common: Dataset) -> str:
     return next((time for time in told if re.fullmatch(r"\d{6}(\.\d{1,6})?", time)), "000000")
 
 
-def _check(path: Path, frames: np.ndarray[Any, Any], planes: Planes, derived: Derived) -> None:
+def _check(path: Path, planes: Planes, derived: Derived) -> None:
     read = ParametricMap.from_file(path)
     try:
         volume = read.get_volume(dtype=np.float32)
@@ -176,7 +171,7 @@ def _check(path: Path, frames: np.ndarray[Any, Any], planes: Planes, derived: De
         affine[:3, 2] *= -1
         values = values[::-1]
     check_geometry(affine, planes)
-    if not np.array_equal(values, frames):
+    if not all(np.array_equal(*pair) for pair in zip(values, planes, strict=True)):
         raise wrong("uncertainty values")
     if any(read.get(keyword) != derived.common.get(keyword) for keyword in UNCHANGED):
         raise wrong("patient or study")

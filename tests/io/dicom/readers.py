@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -54,7 +55,7 @@ def by_dcm2niix(paths):
     images = list(out.glob("*.nii"))
     assert len(images) == 1, told.stdout
     assert json.loads(images[0].with_suffix(".json").read_text())["Modality"] == "MR"
-    image = nib.load(images[0])
+    image: Any = nib.load(images[0])
     array, affine = np.asarray(image.dataobj, dtype=float), image.affine
     for path in out.iterdir():
         path.unlink()

@@ -9,8 +9,8 @@ from medidiff.errors import GeometryError
 from medidiff.io.dicom.derived import write_derived_series
 from medidiff.io.dicom.planes import LPS, planes_of
 from medidiff.volume import Geometry, Volume
+from tests.io.dicom.made_up import STACKS, blob, classic, enhanced, grid
 from tests.io.dicom.readers import READERS, by_pydicom, value_at
-from tests.io.dicom.series import STACKS, blob, classic, enhanced, grid
 from tests.strategies import AXIS_ORDERS, directions, geometries, rotation
 
 FACTS = {"model": {"name": "sr-brain", "version": "0.2.0", "sha256": "ab" * 32}, "seed": 3, "options": {"steps": 8}}
@@ -50,7 +50,8 @@ def test_an_enhanced_source_gives_a_classic_series_at_its_place(read, tmp_path, 
     thick = grid("double oblique", ascending=False)
     volume = blob(fine(thick), rng)
     paths = write_derived_series(volume, [enhanced(thick)], tmp_path / "out", facts=FACTS)
-    assert agrees(volume, *read(paths), rng)
+    array, affine = read(paths)
+    assert agrees(volume, array, affine, rng)
 
 
 @pytest.mark.parametrize("order", AXIS_ORDERS)

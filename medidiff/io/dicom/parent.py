@@ -14,7 +14,7 @@ from medidiff.io.dicom.flatten import flattened, in_groups
 from medidiff.io.dicom.planes import LPS
 from medidiff.volume import PARALLEL_TOLERANCE, Geometry
 
-__all__ = ["Origin", "Slice", "origin_of"]
+__all__ = ["Parent", "Slice", "parent_of"]
 
 ONE_OF_EACH = {
     "PatientID": "patients",
@@ -23,6 +23,9 @@ ONE_OF_EACH = {
     "FrameOfReferenceUID": "frames of reference",
 }
 """What all slices must share, and the plural of it."""
+
+GROUPS = "PerFrameFunctionalGroupsSequence"
+MOST_FRAMES = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +52,7 @@ class Slice:
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
+class Parent:
     """A source series.
 
     Parameters
@@ -114,15 +117,16 @@ class Origin:
         return [self.slices[i] for i in (chosen if len(chosen) else [outside.argmin()])]
 
 
-def origin_of(sources: Sequence[Dataset], *, frames: Sequence[int] | None = None) -> Origin:
+def parent_of(sources: Sequence[Dataset], *, frames: Sequence[int] = ()) -> Parent:
     """Read the headers of a source series; pixels are not needed.
 
     Parameters
     ----------
     sources
-        One data set a slice in spatial order, or one enhanced multi-frame object.
+        One data set a slice, in spatial order; an enhanced object may stand there once, or again for each of its
+        slices. A slice that stands there again counts once.
     frames
-        Which frames of it, from 1, in spatial order; by default all.
+        Which frame of its object each slice is, from 0 (of no meaning for classic ones); by default all of them.
 
     Raises
     ------
@@ -132,25 +136,34 @@ def origin_of(sources: Sequence[Dataset], *, frames: Sequence[int] | None = None
         If a slice has no place in space, or they are not parallel.
     """
     _check(sources)
-    enhanced = "PerFrameFunctionalGroupsSequence" in sources[0]
-    if enhanced and len(sources) > 1:
-        raise InputError("several enhanced objects", found=str(len(sources)), needed="one, with all its frames")
-    if enhanced:
-        chosen = list(frames or range(1, int(sources[0].NumberOfFrames) + 1))
-        headers = [flattened(sources[0], frame) for frame in chosen[:1]]
-        places = [_place(sources[0], frame) for frame in chosen]
-        slices = [
-            _slice(sources[0], frame, i, place[0]) for i, (frame, place) in enumerate(zip(chosen, places, strict=True))
-        ]
-    else:
-        headers, places = list(sources), [_place(source, None) for source in sources]
-        slices = [
-            _slice(source, None, i, place[0]) for i, (source, place) in enumerate(zip(sources, places, strict=True))
-        ]
+    pairs = _pairs(sources, frames)
+    places = [_place(source, frame) for source, frame in pairs]
     _check_parallel(places)
+    slices: dict[tuple[str, int | None], Slice] = {}
+    for i, (source, frame) in enumerate(pairs):
+        piece = _slice(source, frame, i, places[i][0])
+        known = slices.setdefault((piece.instance, frame), piece)
+        if not np.allclose(known.position, piece.position):
+            raise InputError("two source slices share one SOP Instance UID", hint="export the series again")
+    objects = {source.SOPInstanceUID: (source, frame) for source, frame in reversed(pairs)}
+    headers = [source if frame is None else flattened(source, frame) for source, frame in reversed(objects.values())]
     _, orientation, spacing = places[0]
     pixels = int(sources[0].Rows), int(sources[0].Columns)
-    return Origin(tuple(headers), tuple(slices), orientation, spacing, pixels)
+    return Parent(tuple(headers), tuple(slices.values()), orientation, spacing, pixels)
+
+
+def _pairs(sources: Sequence[Dataset], frames: Sequence[int]) -> list[tuple[Dataset, int | None]]:
+    """Object and frame number from 1, None in a classic object, of every slice."""
+    if not frames:
+        return [(source, frame) for source in sources for frame in _all_frames(source)]
+    repeated = [sources[0]] * len(frames) if len(sources) == 1 else sources
+    if len(repeated) != len(frames):
+        raise InputError("sources and frames differ in number", found=f"{len(sources)} and {len(frames)}")
+    return [(source, index + 1 if GROUPS in source else None) for source, index in zip(repeated, frames, strict=True)]
+
+
+def _all_frames(source: Dataset) -> Sequence[int | None]:
+    return range(1, int(source.NumberOfFrames) + 1) if GROUPS in source else [None]
 
 
 def _check(sources: Sequence[Dataset]) -> None:
@@ -166,8 +179,6 @@ def _check(sources: Sequence[Dataset]) -> None:
         found = len({str(source.get(keyword, "")) for source in sources})
         if found > 1:
             raise InputError(f"source slices of several {plural}", found=str(found), needed="one")
-    if len({source.SOPInstanceUID for source in sources}) < len(sources):
-        raise InputError("two source slices share one SOP Instance UID", hint="export the series again")
 
 
 def _place(source: Dataset, frame: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:
@@ -187,10 +198,9 @@ def _numbers(source: Dataset, frame: int | None, group: str, keyword: str, count
 
 
 def _slice(source: Dataset, frame: int | None, place: int, position: NDArray[np.float64]) -> Slice:
-    number = source.get("InstanceNumber") if frame is None else frame
-    return Slice(
-        str(source.SOPInstanceUID), str(source.SOPClassUID), frame, place if number is None else int(number), position
-    )
+    told = source.get("InstanceNumber")
+    number = (place if told is None else int(told)) if frame is None else int(told or 0) * MOST_FRAMES + frame
+    return Slice(str(source.SOPInstanceUID), str(source.SOPClassUID), frame, number, position)
 
 
 def _check_parallel(places: Sequence[tuple[Any, NDArray[np.float64], tuple[float, float]]]) -> None:
