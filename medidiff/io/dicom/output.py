@@ -1,29 +1,22 @@
-"""What the batch calls to give a result back as DICOM, and what stands behind ``--format``.
-
-For whoever wires it up: ``--format nifti|dicom|both|same`` (default ``same``) becomes `formats_for`, asked once for
-each case; ``--dicom-template SERIES`` is read by the reader as a series of its own, goes through `template_sources`
-for each NIfTI case, and what that returns takes the place of the case's own slices in `write_result`. ``facts`` are
-``{"model": manifest.model, "seed": ..., "options": manifest.options}``: what decides the result and nothing that a
-second run would tell otherwise (no seconds, device or date). `needs_dicom` first, so that an installation without the
-``dicom`` extra says so before hours of work. Modules of this package that import pydicom are imported inside the
-functions here: the core works without it.
-"""
+"""What the batch calls to give a result back as DICOM; `medidiff.io.formats` tells when."""
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from medidiff.errors import GeometryError, ResourceError, UsageError
+from pydicom import Dataset
+
+from medidiff.errors import GeometryError
 from medidiff.io.atomic import replacing_folder
+from medidiff.io.dicom.derived import derive, fill
+from medidiff.io.dicom.keep import discreet
+from medidiff.io.dicom.parametric import fill_map
+from medidiff.io.dicom.parent import parent_of
+from medidiff.io.dicom.readback import refuse_foreign_folder
 from medidiff.volume import Geometry, Volume
 
-if TYPE_CHECKING:
-    from pydicom import Dataset
+__all__ = ["Enhanced", "template_sources", "write_result"]
 
-__all__ = ["FORMATS", "Enhanced", "formats_for", "needs_dicom", "template_sources", "write_result"]
-
-FORMATS = ("nifti", "dicom", "both", "same")
 IMAGE_FOLDER, MAP_FOLDER = "enhanced", "uncertainty"
 
 
@@ -39,56 +32,7 @@ class Enhanced(Protocol):
         """Its standard deviation on the same grid, if there is one."""
 
 
-def needs_dicom() -> None:
-    """Make sure that the libraries for DICOM are there.
-
-    Raises
-    ------
-    ResourceError
-        If they are not, with the command that installs them.
-    """
-    lacking = [name for name in ("pydicom", "highdicom") if find_spec(name) is None]
-    if lacking:
-        raise ResourceError(f"DICOM needs {' and '.join(lacking)}", hint="pip install 'medidiff[dicom]'")
-
-
-def formats_for(choice: str, *, from_dicom: bool, has_template: bool = False) -> tuple[str, ...]:
-    """Tell in which formats a case is written.
-
-    Parameters
-    ----------
-    choice
-        One of `FORMATS`.
-    from_dicom
-        Whether the input is DICOM.
-    has_template
-        Whether ``--dicom-template`` was given.
-
-    Returns
-    -------
-    tuple of str
-        ``"nifti"``, ``"dicom"`` or both.
-
-    Raises
-    ------
-    UsageError
-        If DICOM is asked for and there is no patient to whom it would belong.
-
-    >>> formats_for("same", from_dicom=False)
-    ('nifti',)
-    """
-    if choice not in FORMATS:
-        raise UsageError("no such format", where="--format", found=choice, needed=", ".join(FORMATS))
-    chosen = {"both": ("nifti", "dicom"), "same": ("dicom",) if from_dicom else ("nifti",)}.get(choice, (choice,))
-    if "dicom" in chosen and not (from_dicom or has_template):
-        hint = "name the series it was made from with --dicom-template SERIES, or say --format nifti"
-        raise UsageError("a NIfTI file has no patient, so no DICOM can be written of it", hint=hint)
-    return chosen
-
-
-def template_sources(
-    template: Sequence["Dataset"], volume: Volume, *, frames: Sequence[int] = ()
-) -> Sequence["Dataset"]:
+def template_sources(template: Sequence[Dataset], volume: Volume, *, frames: Sequence[int] = ()) -> Sequence[Dataset]:
     """Take a series as the source of a NIfTI input, if it can be.
 
     A NIfTI file names no patient, so that nothing but its place tells whether it belongs to the series: it must lie in
@@ -115,9 +59,6 @@ def template_sources(
     GeometryError
         If the volume reaches out of it by more than a voxel of the series.
     """
-    from medidiff.io.dicom.keep import discreet
-    from medidiff.io.dicom.parent import parent_of
-
     with discreet():
         grid = parent_of(template, frames=frames).geometry
     beyond = _voxels_beyond(volume.geometry, grid)
@@ -130,7 +71,7 @@ def template_sources(
 
 def write_result(
     result: Enhanced,
-    sources: Sequence["Dataset"],
+    sources: Sequence[Dataset],
     folder: Path,
     *,
     facts: Mapping[str, Any],
@@ -156,15 +97,8 @@ def write_result(
     Raises
     ------
     MedidiffError
-        `ResourceError` without pydicom, else as `medidiff.io.dicom.derived.write_derived_series`.
+        As `medidiff.io.dicom.derived.write_derived_series`.
     """
-    needs_dicom()
-    from medidiff.io.dicom.derived import derive, fill
-    from medidiff.io.dicom.keep import discreet
-    from medidiff.io.dicom.parametric import fill_map
-    from medidiff.io.dicom.parent import parent_of
-    from medidiff.io.dicom.readback import refuse_foreign_folder
-
     with discreet():
         derived = derive(result.volume, parent_of(sources, frames=frames), facts, product="enhanced")
         refuse_foreign_folder(folder)
