@@ -13,12 +13,13 @@ from pydicom.valuerep import format_number_as_ds
 
 from medidiff import __version__
 from medidiff.io.atomic import replacing_folder
-from medidiff.io.dicom.keep import EMPTY_UNLESS_KNOWN, IN_PLANE, PATIENT, SERIES, STUDY, discreet, kept, loss
+from medidiff.io.dicom.keep import IN_PLANE, PATIENT, SERIES, STUDY, discreet, kept, loss
 from medidiff.io.dicom.label import derivation, reference, series_description
 from medidiff.io.dicom.parent import Parent, parent_of
 from medidiff.io.dicom.planes import Planes, planes_of
 from medidiff.io.dicom.readback import check_series, refuse_foreign_folder
 from medidiff.io.dicom.rescale import Rescale, rescale_of, window_of
+from medidiff.io.dicom.settle import settle
 from medidiff.io.dicom.uids import identity_of, uid_of
 from medidiff.volume import PARALLEL_TOLERANCE, Volume
 
@@ -176,14 +177,7 @@ def _inherited(parent: Parent, planes: Planes) -> Dataset:
     """Patient, study, scanner and physics as the source tells them."""
     common = kept(parent.headers, [*PATIENT, *STUDY, *SERIES, *(IN_PLANE if _runs_along(parent, planes) else ())])
     common.update(loss(parent.headers))
-    for keyword in EMPTY_UNLESS_KNOWN:
-        if keyword not in common:
-            setattr(common, keyword, None)
-    for keyword, unknown in (("ScanningSequence", "RM"), ("SequenceVariant", "NONE")):
-        if not common.get(keyword):
-            setattr(common, keyword, unknown)
-    if "BodyPartExamined" not in common and "Laterality" not in common:
-        common.Laterality = None
+    settle(common)
     if not common.get("FrameOfReferenceUID"):
         common.FrameOfReferenceUID = uid_of(str(parent.headers[0].SeriesInstanceUID), "frame of reference")
     return common

@@ -12,7 +12,7 @@ from pydicom import Dataset, config
 
 from medidiff.errors import InputError, MedidiffError
 
-__all__ = ["EMPTY_UNLESS_KNOWN", "IN_PLANE", "PATIENT", "SERIES", "STUDY", "discreet", "kept", "loss"]
+__all__ = ["IN_PLANE", "PATIENT", "SERIES", "STUDY", "discreet", "kept", "loss"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ PatientSpeciesDescription PatientSpeciesCodeSequence PatientBreedDescription Pat
 BreedRegistrationSequence ResponsiblePerson ResponsiblePersonRole ResponsibleOrganization PatientSexNeutered
 PatientIdentityRemoved DeidentificationMethod DeidentificationMethodCodeSequence
 PatientAge PatientSize PatientWeight MedicalAlerts Allergies SmokingStatus PregnancyStatus LastMenstrualDate
-AdditionalPatientHistory PatientState SpecialNeeds Occupation AdmissionID
+AdditionalPatientHistory Occupation AdmissionID
 ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName ClinicalTrialSiteID ClinicalTrialSiteName
 ClinicalTrialSubjectID ClinicalTrialSubjectReadingID ClinicalTrialTimePointID ClinicalTrialTimePointDescription
 ClinicalTrialProtocolEthicsCommitteeName ClinicalTrialProtocolEthicsCommitteeApprovalNumber
@@ -36,7 +36,7 @@ ClinicalTrialProtocolEthicsCommitteeName ClinicalTrialProtocolEthicsCommitteeApp
 STUDY = _words("""
 StudyInstanceUID StudyID StudyDate StudyTime StudyDescription AccessionNumber IssuerOfAccessionNumberSequence
 ReferringPhysicianName ConsultingPhysicianName PhysiciansOfRecord NameOfPhysiciansReadingStudy
-RequestingService ProcedureCodeSequence ReasonForPerformedProcedureCodeSequence
+ProcedureCodeSequence ReasonForPerformedProcedureCodeSequence
 AdmittingDiagnosesDescription AdmittingDiagnosesCodeSequence LongitudinalTemporalInformationModified
 """)
 
@@ -61,12 +61,6 @@ AcquisitionMatrix InPlanePhaseEncodingDirection NumberOfPhaseEncodingSteps Perce
 """True only while rows and columns run as they did in the source."""
 
 LOSS = _words("LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod")
-
-EMPTY_UNLESS_KNOWN = _words("""
-PatientName PatientID PatientBirthDate PatientSex StudyID StudyDate StudyTime AccessionNumber ReferringPhysicianName
-Manufacturer PositionReferenceIndicator ScanOptions MRAcquisitionType RepetitionTime EchoTime EchoTrainLength
-""")
-"""Tags that DICOM wants even where nobody knows their value (type 2)."""
 
 
 def kept(sources: Sequence[Dataset], keywords: Iterable[str]) -> Dataset:

@@ -18,7 +18,7 @@ from medidiff.io.dicom.derived import Derived
 from medidiff.io.dicom.keep import PATIENT, STUDY
 from medidiff.io.dicom.label import TOOL, derivation, model_of, series_description
 from medidiff.io.dicom.planes import Planes, planes_of
-from medidiff.io.dicom.readback import UNCHANGED, check_geometry, wrong
+from medidiff.io.dicom.readback import UNCHANGED, check_geometry, differs, wrong
 from medidiff.io.dicom.rescale import rescale_of, window_of
 from medidiff.io.dicom.uids import identity_of, uid_of
 from medidiff.volume import Volume
@@ -173,5 +173,5 @@ def _check(path: Path, planes: Planes, derived: Derived) -> None:
     check_geometry(affine, planes)
     if not all(np.array_equal(*pair) for pair in zip(values, planes, strict=True)):
         raise wrong("uncertainty values")
-    if any(read.get(keyword) != derived.common.get(keyword) for keyword in UNCHANGED):
+    if any(differs(read, derived.common, keyword) for keyword in UNCHANGED):
         raise wrong("patient or study")

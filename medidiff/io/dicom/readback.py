@@ -16,7 +16,7 @@ from medidiff.io.dicom.planes import LPS, STRAIGHTENED_VOXELS, Planes
 from medidiff.io.dicom.rescale import Rescale
 from medidiff.volume import Geometry
 
-__all__ = ["UNCHANGED", "check_geometry", "check_series", "refuse_foreign_folder", "wrong"]
+__all__ = ["UNCHANGED", "check_geometry", "check_series", "differs", "refuse_foreign_folder", "wrong"]
 
 UNCHANGED = ("PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID", "FrameOfReferenceUID")
 """What ties an object to its patient and its place."""
@@ -53,6 +53,11 @@ def check_geometry(affine: NDArray[np.float64], planes: Planes) -> None:
     affine[:3] = LPS @ affine[:3]
     if not Geometry(planes.geometry.shape, affine).allclose(planes.geometry, STRAIGHTENED_VOXELS):
         raise wrong("geometry")
+
+
+def differs(one: Dataset, other: Dataset, keyword: str) -> bool:
+    """Whether two objects tell different values; empty and not there are the same."""
+    return (one.get(keyword) or "") != (other.get(keyword) or "")
 
 
 def refuse_foreign_folder(folder: Path) -> None:
@@ -99,7 +104,7 @@ def _check_identity(headers: Sequence[Dataset], common: Dataset) -> None:
     if any(header.file_meta.MediaStorageSOPInstanceUID != header.SOPInstanceUID for header in headers):
         raise wrong("file headers")
     for keyword in (*UNCHANGED, "SeriesInstanceUID"):
-        if any(header.get(keyword) != common.get(keyword) for header in headers):
+        if any(differs(header, common, keyword) for header in headers):
             raise wrong(keyword)
 
 

@@ -129,6 +129,16 @@ class TestTags:
         assert told.FrameOfReferenceUID.startswith("2.25.")
         assert told.SeriesNumber == 1000
 
+    @pytest.mark.parametrize(
+        ("sequence", "time", "told_sequence", "told_time"),
+        [("GR", "900", ["GR", "IR"], 900), ("IR", None, "IR", ""), ("GR", "0", "GR", None), ("IR", "90", "IR", 90)],
+    )
+    def test_sequence_and_inversion_time_agree(self, sequence, time, told_sequence, told_time, tmp_path):
+        tags = {"ScanningSequence": sequence} | ({"InversionTime": time} if time else {})
+        told = read(written(tmp_path, classic(grid(), **tags)))[0]
+        assert told.ScanningSequence == told_sequence
+        assert told.get("InversionTime") == told_time or (told_time == "" and told.InversionTime is None)
+
     def test_lossy_compression_is_told_on_once_any_source_had_it(self, tmp_path):
         sources = classic(grid())
         sources[3].LossyImageCompression, sources[3].LossyImageCompressionRatio = "01", "10"
@@ -284,6 +294,25 @@ class TestRefusals:
         with pytest.raises(InputError, match="ValueError") as refusal:
             written(tmp_path)
         assert NAME not in str(refusal.value)
+
+
+@PRESENT
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"BodyPartExamined": ""},
+        {"ScanOptions": "CG"},
+        {"ScanOptions": ["CG", "FS"]},
+        {"InversionTime": "900"},
+        {"ScanningSequence": "IR"},
+        dict.fromkeys(["ScanningSequence", "SequenceVariant", "EchoTime", "RepetitionTime", "Manufacturer"]),
+    ],
+    ids=str,
+)
+def test_validators_report_no_error_where_the_source_is_odd(tags, tmp_path):
+    first = written(tmp_path, classic(grid(), **tags))[0]
+    told = subprocess.run(["dciodvfy", str(first)], capture_output=True, text=True)
+    assert "Error" not in told.stdout + told.stderr
 
 
 @PRESENT
