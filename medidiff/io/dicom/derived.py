@@ -12,9 +12,10 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from medidiff import __version__
+from medidiff.errors import InputError
 from medidiff.io.atomic import replacing_folder
 from medidiff.io.dicom.keep import IN_PLANE, PATIENT, SERIES, STUDY, discreet, kept, loss
-from medidiff.io.dicom.label import derivation, reference, series_description
+from medidiff.io.dicom.label import derivation, is_ours, reference, series_description
 from medidiff.io.dicom.parent import Parent, parent_of
 from medidiff.io.dicom.planes import Planes, planes_of
 from medidiff.io.dicom.readback import check_series, refuse_foreign_folder
@@ -128,10 +129,12 @@ def derive(volume: Volume, parent: Parent, facts: Mapping[str, Any], *, product:
     Raises
     ------
     InputError
-        If the volume is complex or not finite.
+        If the source is a result of this program, or the volume is complex or not finite.
     GeometryError
         If its axes are not at right angles.
     """
+    if any(is_ours(header) for header in parent.headers):
+        raise InputError("source is a result of medidiff", hint="give the series that came from the scanner")
     rescale, planes = rescale_of(volume.array), planes_of(volume, parent.directions)
     told = {
         "sources": [(piece.instance, piece.frame) for piece in parent.slices],
@@ -175,7 +178,8 @@ def decimal(value: float) -> str:
 
 def _inherited(parent: Parent, planes: Planes) -> Dataset:
     """Patient, study, scanner and physics as the source tells them."""
-    common = kept(parent.headers, [*PATIENT, *STUDY, *SERIES, *(IN_PLANE if _runs_along(parent, planes) else ())])
+    common = kept(parent.headers[:1], [*PATIENT, *STUDY])
+    common.update(kept(parent.headers, [*SERIES, *(IN_PLANE if _runs_along(parent, planes) else ())]))
     common.update(loss(parent.headers))
     settle(common)
     if not common.get("FrameOfReferenceUID"):

@@ -176,7 +176,7 @@ def _check(sources: Sequence[Dataset]) -> None:
         if not all(source.get(keyword) for source in sources):
             raise InputError(f"source slice without {keyword}")
     for keyword, plural in ONE_OF_EACH.items():
-        found = len({str(source.get(keyword, "")) for source in sources})
+        found = len({str(source.get(keyword) or "") for source in sources})
         if found > 1:
             raise InputError(f"source slices of several {plural}", found=str(found), needed="one")
 

@@ -72,6 +72,11 @@ class TestTags:
         for keyword in STAY:
             assert told[keyword].value == source[keyword].value, keyword
 
+    def test_the_patient_stays_where_slices_spell_the_name_in_two_ways(self, tmp_path):
+        sources = classic(grid())
+        sources[2].PatientName = NAME.upper()
+        assert read(written(tmp_path, sources))[0].PatientName == NAME
+
     def test_series_and_objects_are_new_ones(self, tmp_path):
         told, sources = read(written(tmp_path)), classic(grid())
         assert len({t.SOPInstanceUID for t in told}) == len(told) == 12
@@ -284,6 +289,10 @@ class TestRefusals:
         array[1, 2, 3] = value
         with pytest.raises(InputError, match=r"not numbers|complex"):
             write_derived_series(Volume(array, volume.geometry), classic(thick), tmp_path / "out", facts=FACTS)
+
+    def test_a_result_of_this_program(self, tmp_path):
+        with pytest.raises(InputError, match="source is a result of medidiff"):
+            written(tmp_path / "again", read(written(tmp_path)))
 
     def test_no_sources(self, tmp_path):
         with pytest.raises(InputError, match="no source slices"):
