@@ -18,8 +18,8 @@ from medidiff.io.dicom.output import template_sources, write_result
 from medidiff.io.dicom.parent import parent_of
 from medidiff.volume import Geometry, Volume
 from tests.fakes import FakeResult
-from tests.io.dicom.made_up import NAME, STACKS, blob, classic, enhanced, grid
-from tests.io.dicom.readers import LPS, value_at
+from tests.io.derived.made_up import NAME, STACKS, blob, classic, enhanced, grid
+from tests.io.derived.readers import LPS, value_at
 from tests.strategies import geometries
 
 FACTS = {"model": {"name": "sr-brain", "version": "0.2.0", "sha256": "ab" * 32}, "seed": 3, "options": {"steps": 8}}

@@ -16,7 +16,7 @@ from medidiff.io.dicom.output import template_sources, write_result
 from medidiff.io.dicom.parent import parent_of
 from medidiff.volume import Volume
 from tests.fakes import FakeResult
-from tests.io.dicom.readers import by_dcm2niix, by_pydicom, value_at
+from tests.io.derived.readers import by_dcm2niix, by_pydicom, value_at
 
 pytestmark = pytest.mark.realdata
 FACTS = {"model": {"name": "linear", "version": "0"}, "seed": 0}
