@@ -6,7 +6,8 @@ the extra says so before hours of work. ``--dicom-template SERIES`` is read like
 through `medidiff.io.dicom.output.template_sources`, and what that returns takes the place of the case's own slices in
 `medidiff.io.dicom.output.write_result`. The ``facts`` given there are what decides the result, ``{"model":
 manifest.model, "seed": ..., "options": manifest.options}``, and nothing that a second run would tell otherwise (no
-seconds, device or date). This module needs no pydicom; those in `medidiff.io.dicom` do.
+seconds, device or date). A case was finished if ``FOLDER/enhanced/00001.dcm`` is there: the folder appears as a whole.
+This module needs no pydicom; those in `medidiff.io.dicom` do.
 """
 
 from importlib.util import find_spec

@@ -51,6 +51,8 @@ def check_geometry(affine: NDArray[np.float64], planes: Planes) -> None:
     """
     affine = np.array(affine)
     affine[:3] = LPS @ affine[:3]
+    if len(planes) == 1:
+        affine[:3, 2] = planes.geometry.affine[:3, 2]  # one plane alone tells no step
     if not Geometry(planes.geometry.shape, affine).allclose(planes.geometry, STRAIGHTENED_VOXELS):
         raise wrong("geometry")
 
@@ -119,6 +121,4 @@ def _check_places(headers: Sequence[Dataset], planes: Planes) -> None:
         spacing, _ = get_series_volume_positions(headers)
         if spacing is None or abs(spacing - first.SpacingBetweenSlices) > STRAIGHTENED_VOXELS * spacing:
             raise wrong("slice spacing")
-    else:
-        affine[:3, 2] = LPS @ planes.geometry.affine[:3, 2]
     check_geometry(affine, planes)

@@ -57,6 +57,10 @@ class TestResult:
         assert len(write_result(alone, classic(thick), tmp_path / "out", facts=FACTS)) == 12
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["enhanced"]
 
+    def test_one_plane_alone_is_written_too(self, tmp_path):
+        thin = grid(shape=(12, 10, 1))
+        assert len(write_result(result_on(thin), classic(thin), tmp_path / "out", facts=FACTS)) == 2
+
     def test_a_second_run_replaces_the_first_by_the_same_bytes(self, tmp_path):
         first = hashes(written(tmp_path))
         assert hashes(written(tmp_path)) == first
@@ -112,6 +116,14 @@ class TestUncertainty:
         odd = {"PatientSex": "X", "ContentDate": None, "ContentTime": None, "StudyDate": ""}
         told = pydicom.dcmread(written(tmp_path, sources=classic(grid(), **odd))[-1])
         assert (told.PatientSex, told.ContentDate, told.ContentTime) == ("X", "19000101", "100000")
+
+    @pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO_IR 192", None])
+    def test_a_name_keeps_its_letters_whatever_their_encoding(self, charset, tmp_path):
+        sources = classic(grid(), PatientName="Müller^Jörg", SpecificCharacterSet=charset)
+        image, *_, uncertainty = written(tmp_path, sources=sources)
+        spelled = "Müller^Jörg".encode("utf-8" if charset == "ISO_IR 192" else "latin-1")
+        assert spelled in image.read_bytes()
+        assert spelled in uncertainty.read_bytes()
 
     def test_on_another_grid_than_the_image_it_is_refused(self, tmp_path):
         thick = grid()
