@@ -90,6 +90,13 @@ class TestTags:
             assert not any(element.tag.is_private or element.tag.group == 0x6000 for element in told.iterall())
             assert "AcquisitionTime" not in told
 
+    def test_private_tags_inside_a_kept_sequence_stay_behind(self, tmp_path):
+        other = pydicom.Dataset()
+        other.PatientID, other.TypeOfPatientID = "ID-43", "TEXT"
+        other.add_new(0x00291010, "OB", b"private")
+        told = read(written(tmp_path, classic(grid(), OtherPatientIDsSequence=[other])))[0]
+        assert [element.keyword for element in told.OtherPatientIDsSequence[0]] == ["PatientID", "TypeOfPatientID"]
+
     def test_geometry_is_that_of_the_new_grid(self, tmp_path):
         told = read(written(tmp_path))[0]
         assert (told.Rows, told.Columns, list(told.PixelSpacing)) == (10, 12, [1.5, 1.25])
@@ -235,6 +242,20 @@ class TestWholeOrNotAtAll:
         monkeypatch.setattr(pydicom, "dcmwrite", spoiled)
         with pytest.raises(OutputError, match=what):
             written(tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    def test_a_pixel_that_is_one_step_off_is_not_kept(self, tmp_path, monkeypatch):
+        write = pydicom.dcmwrite
+
+        def spoiled(path, header, **options):
+            stored = np.frombuffer(header.PixelData, "<u2").copy()
+            stored[stored.argmax()] -= 1
+            header.PixelData = stored.tobytes()
+            write(path, header, **options)
+
+        monkeypatch.setattr(pydicom, "dcmwrite", spoiled)
+        with pytest.raises(OutputError, match="voxel values"):
+            written(tmp_path, scale=0.3)
         assert not list(tmp_path.iterdir())
 
     def test_a_failure_leaves_the_earlier_result_as_it_was(self, tmp_path, monkeypatch):
