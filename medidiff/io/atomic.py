@@ -1,6 +1,7 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 from medidiff.errors import OutputError
 
-__all__ = ["make_folder", "remove", "replacing", "unwritable"]
+__all__ = ["make_folder", "remove", "replacing", "replacing_folder", "unwritable"]
 
 
 @contextmanager
@@ -39,6 +40,54 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that takes the name ``path`` only once all that was written into it is complete and on disk.
+
+    It is filled under a hidden name beside ``path``, synced and renamed. Whatever stops the filling, an interrupt
+    included, removes it and leaves an earlier ``path`` as it was. Whether an earlier one may be replaced is for the
+    caller to know.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or the disk is full.
+    """
+    make_folder(path.parent)
+    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    try:
+        part.mkdir()
+        yield part
+        _sync(part)
+        _put_in_place(part, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as stream:
+                os.fsync(stream.fileno())
+
+
+def _put_in_place(part: Path, path: Path) -> None:
+    """Rename, with what was there before set aside until the new folder has its name."""
+    if not path.exists():
+        part.rename(path)
+        return
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.old")
+    path.rename(aside)
+    try:
+        part.rename(path)
+    except BaseException:
+        aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def make_folder(path: Path) -> None:
