@@ -10,10 +10,11 @@ from medidiff.io.discover import Skipped
 from medidiff.io.sidecar import sidecar_path
 
 if TYPE_CHECKING:
-    from medidiff.io.dicom import Stack
+    from medidiff.io.dicom import Origin, Stack
 
 __all__ = ["RESEARCH_ONLY", "Case", "Manifest", "Record", "Status"]
 
+FIRST = "00001.dcm"
 RESEARCH_ONLY = "Research use only. Not a medical device; not for diagnosis or treatment."
 
 
@@ -47,12 +48,31 @@ class Case:
         The standard deviation, if there is one.
     stack
         The volume of a DICOM series that is the input, if it is one.
+    formats
+        ``"nifti"``, ``"dicom"`` or both: ``image`` and ``uncertainty`` are NIfTI, ``objects`` is a folder of DICOM.
     """
 
     source: Path
     image: Path
     uncertainty: Path
     stack: "Stack | None" = field(default=None, repr=False)
+    formats: tuple[str, ...] = ("nifti",)
+
+    @property
+    def objects(self) -> Path:
+        """The folder of derived DICOM series: ``enhanced`` and ``uncertainty`` in it."""
+        return self.image.with_name(f"{self.uncertainty.name.removesuffix('_uncertainty.nii.gz')}_dicom")
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """What a person is told to look at."""
+        return tuple({"nifti": self.image, "dicom": self.objects}[form] for form in self.formats)
+
+    def proofs(self, *, uncertainty: bool) -> list[Path]:
+        """Files that are there once the case is finished."""
+        volumes = {"nifti": self.image, "dicom": self.objects / "enhanced" / FIRST}
+        spreads = {"nifti": self.uncertainty, "dicom": self.objects / "uncertainty" / FIRST}
+        return [self.sidecar, *(kind[form] for kind in (volumes, spreads)[: 1 + uncertainty] for form in self.formats)]
 
     @property
     def sidecar(self) -> Path:
@@ -78,6 +98,8 @@ class Manifest:
         All that decides the result besides input and model, ready for JSON.
     model
         Name, version and sha256 of the model; empty if the task needs none.
+    template
+        The series that DICOM made of NIfTI belongs to.
     """
 
     task: str
@@ -87,6 +109,7 @@ class Manifest:
     skipped: tuple[Skipped, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
+    template: "Origin | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 from medidiff import __version__
-from medidiff.batch.case import RESEARCH_ONLY, Manifest, Record, Status
+from medidiff.batch.case import RESEARCH_ONLY, Case, Manifest, Record, Status
 from medidiff.batch.private import write_private
 from medidiff.io.atomic import make_folder, replacing
 from medidiff.io.sidecar import write_json
@@ -93,7 +93,7 @@ class Ledger:
             "model": plan.model,
             "options": plan.options,
             "settings": self._settings,
-            "cases": [{"input": case.source, "output": case.image} for case in plan.cases],
+            "cases": [{"input": case.source, "output": _paths(case)} for case in plan.cases],
             "skipped": [{"path": item.path, "reason": item.reason} for item in plan.skipped],
         }
         write_json(plan.output / "run.json", told)
@@ -106,7 +106,7 @@ def _row(record: Record) -> tuple[Any, ...]:
     before, after = (facts.get("geometry", {}).get(side, {}) for side in ("input", "output"))
     return (
         record.case.source,
-        record.case.image if record.status in (Status.DONE, Status.DONE_BEFORE) else "",
+        _paths(record.case) if record.status in (Status.DONE, Status.DONE_BEFORE) else "",
         record.status.value,
         record.reason,
         round(record.seconds, 2),
@@ -118,6 +118,10 @@ def _row(record: Record) -> tuple[Any, ...]:
         after.get("spacing_mm"),
         "; ".join(facts.get("warnings", ())),
     )
+
+
+def _paths(case: Case) -> str:
+    return "; ".join(map(str, case.results))
 
 
 def _line(row: Sequence[Any]) -> str:

@@ -1,14 +1,19 @@
 """Which input becomes which output, decided before the work starts."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medidiff.batch.case import Case, Manifest
 from medidiff.errors import UsageError
 from medidiff.io.discover import Found, discover
+from medidiff.io.formats import formats_for, needs_dicom
 from medidiff.io.selection import Selection
 from medidiff.io.sidecar import sidecar_path
+
+if TYPE_CHECKING:
+    from medidiff.io.dicom import Origin
 
 __all__ = ["plan"]
 
@@ -24,6 +29,8 @@ def plan(
     model: Mapping[str, Any],
     selection: Selection | None = None,
     show_phi: bool = False,
+    form: str = "nifti",
+    template: "Origin | None" = None,
 ) -> Manifest:
     """Search the inputs and give each its outputs, mirrored under ``output``.
 
@@ -43,24 +50,34 @@ def plan(
         Which DICOM series are wanted; all by default.
     show_phi
         Name the folders of DICOM series, which are often called after patients.
+    form
+        One of `medidiff.io.formats.FORMATS`.
+    template
+        The DICOM series that NIfTI inputs were made from.
 
     Raises
     ------
     InputError
         If an input does not exist.
     UsageError
-        If an output would take the place of an input or of its sidecar.
+        If an output would take the place of an input or of its sidecar, or DICOM is wanted of a NIfTI image without a
+        template.
+    ResourceError
+        If DICOM is to be written and what writes it is not installed.
     """
     found, skipped = discover(inputs, output=output, selection=selection, show_phi=show_phi)
-    cases = tuple(_case(item, output, suffix) for item in found)
+    formats = partial(formats_for, form, has_template=template is not None)
+    cases = tuple(_case(item, output, suffix, formats(from_dicom=item.stack is not None)) for item in found)
+    if any("dicom" in case.formats for case in cases):
+        needs_dicom()
     _protect_inputs(cases)
-    return Manifest(task, product, output, cases, tuple(skipped), dict(options), dict(model))
+    return Manifest(task, product, output, cases, tuple(skipped), dict(options), dict(model), template)
 
 
-def _case(found: Found, output: Path, suffix: str) -> Case:
+def _case(found: Found, output: Path, suffix: str, formats: tuple[str, ...]) -> Case:
     target = output / found.stem
     image, uncertainty = (target.with_name(f"{target.name}{end}.nii.gz") for end in (suffix, "_uncertainty"))
-    return Case(found.path, image, uncertainty, found.stack)
+    return Case(found.path, image, uncertainty, found.stack, formats)
 
 
 def _protect_inputs(cases: Sequence[Case]) -> None:

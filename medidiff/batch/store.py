@@ -2,14 +2,15 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medidiff import __version__
 from medidiff.batch.case import RESEARCH_ONLY, Case, Manifest
+from medidiff.batch.objects import discard_objects, refuse_foreign_objects, template_used, write_objects
 from medidiff.errors import InputError, MedidiffError, OutputError
 from medidiff.io.atomic import make_folder, remove
 from medidiff.io.header import read_header
@@ -37,6 +38,7 @@ def made_from(case: Case, manifest: Manifest) -> dict[str, Any]:
         **_inputs(case),
         "model_sha256": manifest.model.get("sha256"),
         "options": plain(manifest.options),
+        **template_used(case, manifest),
     }
 
 
@@ -56,15 +58,19 @@ def finished(case: Case, manifest: Manifest) -> dict[str, Any]:
 
     Empty if there is none, or anything about it has changed.
     """
-    if not (case.sidecar.is_file() and case.image.is_file()):
+    if not _are_files(case.proofs(uncertainty=False)):
         return {}
     try:
         told = read_json(case.sidecar)
         same = told.get("made_from") == made_from(case, manifest)
     except InputError:
         return {}
-    lacking = told.get("has_uncertainty") and not case.uncertainty.is_file()
-    return told if same and not lacking else {}
+    whole = _are_files(case.proofs(uncertainty=bool(told.get("has_uncertainty"))))
+    return told if same and whole else {}
+
+
+def _are_files(paths: Iterable[Path]) -> bool:
+    return all(path.is_file() for path in paths)
 
 
 def refuse_foreign(case: Case) -> None:
@@ -74,7 +80,11 @@ def refuse_foreign(case: Case) -> None:
     ------
     InputError
         If there is one under an output's name.
+    OutputError
+        If it is a folder.
     """
+    if "dicom" in case.formats:
+        refuse_foreign_objects(case)
     for path in (case.image, case.uncertainty, case.sidecar):
         if path.exists() and not _ours(path) and not (path == case.sidecar and _ours(case.image)):
             what, hint = "exists and was not written by medidiff", "move it, or overwrite it with --force"
@@ -95,28 +105,45 @@ def save(case: Case, manifest: Manifest, source: Volume, result: "Result") -> di
         If something cannot be written.
     """
     facts = _facts(case, manifest, source, result)
-    title = f"medidiff {__version__} {{}}, research use only"
     make_folder(case.image.parent)
-    try:
-        _remove_old(case)
-        if result.uncertainty is not None:
-            write_nifti(_placed(result.uncertainty, source), case.uncertainty, description=title.format("uncertainty"))
-        # Other formats than NIfTI join here: source.meta["dicom"] holds the headers that a derived series is made from.
-        write_nifti(_placed(result.volume, source), case.image, description=title.format(manifest.product))
+    _remove_old(case)
+    with ExitStack() as undo:
+        undo.callback(_discard, case.sidecar)
+        if "nifti" in case.formats:
+            undo.callback(_discard, case.image, case.uncertainty)
+            _write_volumes(case, manifest, source, result)
+        if "dicom" in case.formats:
+            write_objects(case, manifest, source, result)
+            undo.callback(discard_objects, case)
         write_json(case.sidecar, facts)
-    except BaseException:
-        for path in (case.sidecar, case.image, case.uncertainty):
-            with suppress(OutputError):
-                remove(path)
-        raise
+        undo.pop_all()
     return facts
 
 
+def _write_volumes(case: Case, manifest: Manifest, source: Volume, result: "Result") -> None:
+    title = f"medidiff {__version__} {{}}, research use only"
+    if result.uncertainty is not None:
+        write_nifti(_placed(result.uncertainty, source), case.uncertainty, description=title.format("uncertainty"))
+    write_nifti(_placed(result.volume, source), case.image, description=title.format(manifest.product))
+
+
+def _discard(*paths: Path) -> None:
+    for path in paths:
+        with suppress(OutputError):
+            remove(path)
+
+
 def _remove_old(case: Case) -> None:
-    """Remove an earlier sidecar, so that it never tells of a newer image, and the uncertainty that belongs to it."""
+    """Remove an earlier sidecar, so that it never tells of a newer image, and what of its results is not replaced."""
     with suppress(InputError):
-        if read_json(case.sidecar).get("has_uncertainty"):
+        told = read_json(case.sidecar)
+        formats = told.get("formats", ["nifti"])
+        if told.get("has_uncertainty") and "nifti" in formats:
             remove(case.uncertainty)
+        if "nifti" in formats and "nifti" not in case.formats:
+            remove(case.image)
+        if "dicom" in formats and "dicom" not in case.formats:
+            discard_objects(case)
     remove(case.sidecar)
 
 
@@ -130,6 +157,7 @@ def _facts(case: Case, manifest: Manifest, source: Volume, result: "Result") -> 
         **_kept(source),
         **told,
         **_residual(result),
+        "formats": list(case.formats),
         "has_uncertainty": result.uncertainty is not None,
         "warnings": list(dict.fromkeys(warnings)),
         "notice": RESEARCH_ONLY,

@@ -26,6 +26,7 @@ Examples:
   medidiff enhance -i flair.nii.gz -o out/ --like t1.nii.gz --slice-thickness 4
   medidiff enhance -i scans/ -o enhanced/ --samples 8 --device cuda:1
   medidiff enhance -i study_folder/ -o out/ --select "description=T2|FLAIR" --select spacing=3-
+  medidiff enhance -i scan.nii.gz -o out/ --format dicom --dicom-template series/
   medidiff enhance -i scans/ -o enhanced/ --dry-run
 
 \b
@@ -59,6 +60,8 @@ class Request:
     threads: int | None
     select: tuple[str, ...]
     allow_irregular: bool
+    format: str
+    dicom_template: Path | None
     show_phi: bool
     force: bool
     dry_run: bool
@@ -130,6 +133,19 @@ class Request:
     is_flag=True,
     help="Resample DICOM series with missing, duplicate or unevenly spaced slices, and record it.",
 )
+@click.option(
+    "--format",
+    type=click.Choice(["nifti", "dicom", "both", "same"]),
+    default="same",
+    show_default=True,
+    help="Of the results; same as the input's.",
+)
+@click.option(
+    "--dicom-template",
+    type=options.EXISTING,
+    metavar="SERIES",
+    help="DICOM series that NIfTI inputs were made from: whose the results are.",
+)
 @options.show_phi_option
 @options.force_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
@@ -143,8 +159,8 @@ def command(**given: Any) -> None:
     deviation) if there are several samples. cases.csv and run.json record the run. A 4D image is refused: split it
     first. Paths of results go to stdout, all else to stderr.
 
-    DICOM objects are sorted into series and volumes by their headers; results are named by hashes and numbers,
-    STUDY/NUMBER_SERIES, so that no name gets out, and private.json tells which is which.
+    DICOM objects are sorted into series and volumes by their headers; results are derived series, in folders named by
+    hashes and numbers, STUDY/NUMBER_SERIES, so that no name gets out, and private.json tells which is which.
 
     A case that fails is recorded and the others go on. Finished cases (same input, model and options) are skipped
     when the command is run again.
@@ -157,6 +173,7 @@ def enhance(request: Request) -> None:
     from medidiff.batch import plan
     from medidiff.cli.batches import refuse_empty, run_batch
     from medidiff.io import Selection
+    from medidiff.io.template import read_template
 
     like = _read_like(request)
     manifest = plan(
@@ -169,6 +186,8 @@ def enhance(request: Request) -> None:
         model={},
         selection=Selection.parse(request.select),
         show_phi=request.show_phi,
+        form=request.format,
+        template=read_template(request.dicom_template) if request.dicom_template else None,
     )
     refuse_empty(manifest)
     model = _load(request)
@@ -260,4 +279,5 @@ def _print_plan(manifest: "Manifest", request: Request, like: "Header | None") -
         else:
             grid = outlook_of(case.stack, allow_irregular=request.allow_irregular, **wanted)
         shape = "x".join(map(str, grid["target_shape"] or ()))
-        click.echo(f"{case.source} -> {case.image} ({shape})" if grid["enhance"] else f"{grid['reason']}: not enhanced")
+        told = ", ".join(map(str, case.results))
+        click.echo(f"{case.source} -> {told} ({shape})" if grid["enhance"] else f"{grid['reason']}: not enhanced")

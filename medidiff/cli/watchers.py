@@ -70,7 +70,8 @@ class Lines:
         self._ended += 1
         self._worked += record.status not in (Status.DONE_BEFORE, Status.PASSED_BY)
         if record.status in (Status.DONE, Status.DONE_BEFORE):
-            click.echo(record.case.image)
+            for path in record.case.results:
+                click.echo(path)
         if record.status is Status.FAILED:
             self.tell(f"{self._place(self._ended)} failed: {record.reason}")
             if self._debug and record.error:

@@ -1,12 +1,6 @@
 """In which format a result is written, and whether this installation can.
 
-For whoever wires it up: ``--format nifti|dicom|both|same`` (default ``same``) becomes `formats_for`, asked once for
-each case before the work starts, and `needs_dicom` where DICOM is among the answers, so that an installation without
-the extra says so before hours of work. ``--dicom-template SERIES`` is read like any series; for each NIfTI case it goes
-through `medidiff.io.dicom.output.template_sources`, and what that returns takes the place of the case's own slices in
-`medidiff.io.dicom.output.write_result`. The ``facts`` given there are what decides the result, ``{"model":
-manifest.model, "seed": ..., "options": manifest.options}``, and nothing that a second run would tell otherwise (no
-seconds, device or date). A case was finished if ``FOLDER/enhanced/00001.dcm`` is there: the folder appears as a whole.
+Asked once for each case before the work starts, so that an installation without the extra says so before hours of work.
 This module needs no pydicom; those in `medidiff.io.dicom` do.
 """
 

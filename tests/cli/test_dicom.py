@@ -2,11 +2,17 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
-from medidiff.io import read_nifti, read_sidecar
+from medidiff.errors import OutputError
+from medidiff.io import read_nifti, read_sidecar, write_nifti
+from medidiff.io.dicom import read_stack, scan
+from medidiff.io.source import Source
+from medidiff.volume import Volume
 from tests.bad_files import good
 from tests.dicoms import SAGITTAL, Plan, changed, slices, values, write
 
@@ -100,10 +106,10 @@ class TestInspect:
 
 
 class TestEnhance:
-    """Study folder in, NIfTI out, for now."""
+    """Study folder in, NIfTI out."""
 
     def test_volumes_become_images_named_by_hashes(self, cli, calls, study, tmp_path):
-        result = cli("enhance", "-i", study, "-o", tmp_path / "out")
+        result = cli("enhance", "--format", "nifti", "-i", study, "-o", tmp_path / "out")
         assert result.exit_code == 5, result.stderr
         images = sorted(path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.nii.gz"))
         assert [re.sub(r"[0-9a-f]{8}", "#", str(image)) for image in images] == [
@@ -116,7 +122,7 @@ class TestEnhance:
         np.testing.assert_allclose(thick.geometry.affine[:2, 3], [20, 30])
 
     def test_faults_are_recorded_as_failures_and_the_rest_goes_on(self, cli, calls, study, tmp_path):
-        result = cli("enhance", "-i", study, "-o", tmp_path / "out", "-v")
+        result = cli("enhance", "--format", "nifti", "-i", study, "-o", tmp_path / "out", "-v")
         assert "missing slices (found 1 lacking between -36.00 and -28.00 mm" in result.stderr
         assert "cut short or damaged" in result.stderr
         assert "a localizer" in result.stderr
@@ -124,8 +130,12 @@ class TestEnhance:
 
     def test_nobody_is_named_in_anything_written_or_shown(self, cli, calls, study, tmp_path):
         out = tmp_path / "out"
-        result = cli("enhance", "-i", study, "-o", out, "-v", "--samples", 2)
-        shown = result.stdout + result.stderr + cli("enhance", "-i", study, "-o", out, "--dry-run").stdout
+        result = cli("enhance", "--format", "nifti", "-i", study, "-o", out, "-v", "--samples", 2)
+        shown = (
+            result.stdout
+            + result.stderr
+            + cli("enhance", "--format", "nifti", "-i", study, "-o", out, "--dry-run").stdout
+        )
         assert not secrets_in(shown.replace(str(tmp_path), ""))
         written = [path for path in out.rglob("*") if path.is_file() and path.name != "private.json"]
         assert len(written) == 3 * 3 + 2
@@ -137,7 +147,7 @@ class TestEnhance:
             assert not secrets_in(read_header_text(path))
 
     def test_the_private_record_alone_tells_which_is_which(self, cli, calls, study, tmp_path):
-        cli("enhance", "-i", study, "-o", tmp_path / "out")
+        cli("enhance", "--format", "nifti", "-i", study, "-o", tmp_path / "out")
         path = tmp_path / "out" / "private.json"
         assert path.stat().st_mode & 0o777 == 0o600
         told = json.loads(path.read_text())["volumes"]
@@ -147,13 +157,15 @@ class TestEnhance:
 
     def test_the_physics_is_told_thickness_and_gap(self, cli, calls, tmp_path):
         write(slices(Plan(values((8, 9, 6))), SliceThickness=3), tmp_path / "in")
-        cli("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out")
+        cli("enhance", "--format", "nifti", "-i", tmp_path / "in", "-o", tmp_path / "out")
         volume = calls[1]["volume"]
         assert volume.meta["sidecar"]["SliceThickness"] == 3
         assert volume.geometry.spacing[2] == pytest.approx(4)
 
     def test_the_sidecar_has_bids_fields(self, cli, calls, study, tmp_path):
-        result = cli("enhance", "-i", study, "-o", tmp_path / "out", "--select", "description=t2 tse")
+        result = cli(
+            "enhance", "--format", "nifti", "-i", study, "-o", tmp_path / "out", "--select", "description=t2 tse"
+        )
         told = read_sidecar(next((tmp_path / "out").rglob("0003*.nii.gz")))
         assert (told["RepetitionTime"], told["EchoTime"], told["Manufacturer"]) == (4, 0.09, "Siemens")
         assert "SliceThickness" not in told, "it is not true of the result"
@@ -161,7 +173,7 @@ class TestEnhance:
 
     def test_a_second_run_finds_everything_done_and_a_changed_object_is_done_again(self, cli, calls, tmp_path):
         paths = write(slices(Plan(values((8, 9, 6)))), tmp_path / "in")
-        command = ("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out")
+        command = ("enhance", "--format", "nifti", "-i", tmp_path / "in", "-o", tmp_path / "out")
         assert "1 done;" in cli(*command).stderr
         assert "1 done before;" in cli(*command).stderr
         paths[0].write_bytes(paths[0].read_bytes()[:-2] + b"\1\2")
@@ -169,19 +181,19 @@ class TestEnhance:
 
     def test_irregular_series_are_resampled_on_request(self, cli, calls, study, tmp_path):
         options = ("--allow-irregular", "--select", "description=tra")
-        result = cli("enhance", "-i", study / "doe_series5", "-o", tmp_path / "out", *options)
+        result = cli("enhance", "--format", "nifti", "-i", study / "doe_series5", "-o", tmp_path / "out", *options)
         assert result.exit_code == 0
         assert "resampled along the slice axis onto 6 slices" in result.stderr
 
     def test_a_dry_run_writes_nothing_and_tells_the_grid(self, cli, calls, study, tmp_path):
-        result = cli("enhance", "-i", study, "-o", tmp_path / "out", "--dry-run")
+        result = cli("enhance", "--format", "nifti", "-i", study, "-o", tmp_path / "out", "--dry-run")
         assert result.exit_code == 0
         assert not (tmp_path / "out").exists()
         assert re.search(r"0003_[0-9a-f]{8} -> .*_enhanced.nii.gz \(", result.stdout)
         assert "missing slices" in result.stdout
 
     def test_folders_are_shown_when_asked_for(self, cli, calls, study, tmp_path):
-        result = cli("enhance", "-i", study, "-o", tmp_path / "out", "--show-phi", "-v")
+        result = cli("enhance", "--format", "nifti", "-i", study, "-o", tmp_path / "out", "--show-phi", "-v")
         assert str(study / "JaneDoe" / "S3") in result.stderr
 
     def test_an_unexpected_error_tells_its_kind_alone(self, cli, calls, study, tmp_path, monkeypatch):
@@ -189,7 +201,7 @@ class TestEnhance:
             raise RuntimeError(f"cannot read {study}")
 
         monkeypatch.setattr("medidiff.io.dicom.read_stack", broken)
-        result = cli("enhance", "-i", study, "-o", tmp_path / "out")
+        result = cli("enhance", "--format", "nifti", "-i", study, "-o", tmp_path / "out")
         assert result.exit_code == 4
         assert "unexpected RuntimeError; --debug shows more" in result.stderr
         assert not secrets_in(result.stderr.replace(str(tmp_path), ""))
@@ -201,7 +213,7 @@ class TestEnhance:
         with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
             for path in paths:
                 archive.write(path, path.name)
-        result = cli("enhance", "-i", tmp_path / "study.zip", "-o", tmp_path / "out")
+        result = cli("enhance", "--format", "nifti", "-i", tmp_path / "study.zip", "-o", tmp_path / "out")
         assert result.exit_code == 0, result.stderr
         assert "missing" not in cli("inspect", paths[0]).stderr
         assert "only one slice" in cli("inspect", paths[0]).stdout
@@ -220,6 +232,119 @@ def test_more_than_one_patient_is_no_trouble(cli, tmp_path):
         objects = slices(Plan(values((8, 9, 6), n)), StudyInstanceUID=f"1.2.{n}", SeriesInstanceUID=f"1.2.{n}.1")
         write([changed(ds, PatientName=f"P{n}") for ds in objects], tmp_path / "in" / str(n))
     assert len(json.loads(cli("inspect", tmp_path, "--json").stdout)["series"]) == 2
+
+
+class TestFormats:
+    """Derived series by default where DICOM came in; NIfTI where NIfTI did; both, or the other one, on request."""
+
+    def test_a_study_becomes_derived_series_of_the_same_patient(self, cli, calls, study, tmp_path):
+        out = tmp_path / "out"
+        result = cli("enhance", "-i", study, "-o", out, "--samples", 2)
+        assert result.exit_code == 5, result.stderr
+        assert not list(out.rglob("*.nii.gz"))
+        folders = [Path(line) for line in result.stdout.splitlines()]
+        assert [re.sub(r"[0-9a-f]{8}", "#", str(path.relative_to(out))) for path in folders] == [
+            "#/0003_#_dicom",
+            "#/0004_#_e1_dicom",
+            "#/0004_#_e2_dicom",
+        ]
+        slice_, map_ = (pydicom.dcmread(folders[0] / kind / "00001.dcm") for kind in ("enhanced", "uncertainty"))
+        source = pydicom.dcmread(next((study / "JaneDoe" / "S3").iterdir()))
+        for told in (slice_, map_):
+            assert (told.PatientID, told.StudyInstanceUID) == (source.PatientID, source.StudyInstanceUID)
+            assert "RESEARCH USE" in told.SeriesDescription
+            assert told.SeriesInstanceUID != source.SeriesInstanceUID
+        assert len(list((folders[0] / "enhanced").iterdir())) == 12
+
+    def test_both_formats_hold_the_same_image_at_the_same_place(self, cli, calls, tmp_path):
+        write(slices(Plan(values((8, 9, 6)))), tmp_path / "in")
+        result = cli("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out", "--format", "both")
+        image, folder = (Path(line) for line in result.stdout.splitlines())
+        nifti, (found,) = read_nifti(image), scan([Source(path) for path in (folder / "enhanced").iterdir()])[0]
+        derived = read_stack(found.stacks[0])
+        corners = np.array([[0, 0, 0], [7, 8, 11]])
+        index = np.round(derived.geometry.index(nifti.geometry.world(corners))).astype(int)
+        for here, there in zip(corners, index, strict=True):
+            assert derived.array[tuple(there)] == pytest.approx(nifti.array[tuple(here)], abs=0.5)
+
+    def test_a_second_run_finds_the_series_and_a_lost_object_is_made_again(self, cli, calls, tmp_path):
+        write(slices(Plan(values((8, 9, 6)))), tmp_path / "in")
+        command = ("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out")
+        folder = Path(cli(*command).stdout.strip()) / "enhanced"
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert "1 done before;" in cli(*command).stderr
+        (folder / "00001.dcm").unlink()
+        assert "1 done;" in cli(*command).stderr
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+    def test_what_another_format_left_is_removed_once_it_is_old(self, cli, calls, tmp_path):
+        write(slices(Plan(values((8, 9, 6)))), tmp_path / "in")
+        command = ("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out")
+        folder = Path(cli(*command).stdout.strip())
+        image = Path(cli(*command, "--format", "nifti", "--seed", 2).stdout.strip())
+        assert not folder.exists()
+        assert folder == Path(cli(*command).stdout.strip())
+        assert not image.exists()
+
+    def test_a_folder_of_others_is_not_touched(self, cli, calls, tmp_path):
+        write(slices(Plan(values((8, 9, 6)))), tmp_path / "in")
+        command = ("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out")
+        folder = Path(cli(*command).stdout.strip())
+        (folder / "notes.txt").write_text("mine")
+        result = cli(*command, "--force")
+        assert result.exit_code == 4
+        assert "holds more than medidiff wrote" in result.stderr
+        assert (folder / "notes.txt").read_text() == "mine"
+        assert (folder / "enhanced" / "00001.dcm").exists()
+
+    def test_a_failure_while_writing_leaves_nothing_of_the_case(self, cli, calls, tmp_path, monkeypatch):
+        def full(*_, **__):
+            raise OutputError("cannot be written", found="No space left on device")
+
+        write(slices(Plan(values((8, 9, 6)))), tmp_path / "in")
+        monkeypatch.setattr("medidiff.batch.store.write_json", full)
+        result = cli("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out", "--format", "both")
+        assert result.exit_code == 4
+        left = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+        assert left == {"cases.csv", "run.json", "private.json"}
+
+    def test_nifti_without_a_patient_is_refused_before_the_work(self, cli, calls, tmp_path):
+        good(tmp_path / "a.nii.gz")
+        result = cli("enhance", "-i", tmp_path / "a.nii.gz", "-o", tmp_path / "out", "--format", "dicom")
+        assert result.exit_code == 2
+        assert "has no patient" in result.stderr
+        assert "--dicom-template" in result.stderr
+        assert not (tmp_path / "out").exists()
+
+    def test_a_template_gives_nifti_its_patient(self, cli, calls, tmp_path):
+        write(slices(Plan(values((8, 9, 6)))), tmp_path / "series")
+        cli("enhance", "-i", tmp_path / "series", "-o", tmp_path / "nifti", "--format", "nifti")
+        (image,) = (tmp_path / "nifti").rglob("*.nii.gz")
+        image = image.rename(tmp_path / "scan.nii.gz")
+        thick = read_nifti(image)
+        write_nifti(Volume(thick.array[..., ::2], thick.geometry.reshaped((8, 9, 6))), image, description="converted")
+        command = ("enhance", "-i", image, "-o", tmp_path / "out", "--format", "dicom", "--dicom-template")
+        result = cli(*command, tmp_path / "series")
+        assert result.exit_code == 0, result.stderr
+        folder = Path(result.stdout.strip())
+        assert folder.name == "scan_dicom"
+        assert pydicom.dcmread(folder / "enhanced" / "00001.dcm").PatientID == "HOSP-4711"
+        assert "1 done before;" in cli(*command, tmp_path / "series").stderr
+
+    def test_a_template_from_elsewhere_is_refused(self, cli, calls, tmp_path):
+        write(slices(Plan(values((8, 9, 6)))), tmp_path / "series")
+        good(tmp_path / "a.nii.gz", (40, 40, 40), (5, 5, 6))
+        command = ("enhance", "-i", tmp_path / "a.nii.gz", "-o", tmp_path / "out", "--format", "dicom")
+        result = cli(*command, "--dicom-template", tmp_path / "series")
+        assert result.exit_code == 4
+        assert "lies elsewhere than the DICOM template" in result.stderr
+        assert "super_resolve" not in str(calls)
+
+    def test_a_template_of_several_volumes_is_refused(self, cli, calls, study, tmp_path):
+        good(tmp_path / "a.nii.gz")
+        result = cli("enhance", "-i", tmp_path / "a.nii.gz", "-o", tmp_path / "out", "--dicom-template", study)
+        assert result.exit_code == 2
+        assert "not one volume" in result.stderr
 
 
 def read_header_text(path):
