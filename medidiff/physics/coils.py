@@ -1,0 +1,153 @@
+"""Sensitivity maps for a measurement: the candidates, and the choice among them by samples that were left out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from medidiff.physics.espirit import CROP, KERNEL, espirit
+from medidiff.physics.fourier import Fourier, middle
+from medidiff.physics.iterate import conjugate_gradients
+from medidiff.physics.sense import encoding
+
+__all__ = ["Maps", "calibration", "choose_maps", "low_resolution_maps"]
+
+MOST_LINES = 24
+"""Of the calibration region along each axis; more only cost time."""
+FEWEST_LINES = 4
+"""Of the calibration region along each axis; with fewer there are no maps to be had."""
+LEFT_OUT = 0.1
+"""Share of the samples outside the calibration region by which maps are judged."""
+ITERATIONS = (3, 3, 6)
+"""Of the trial reconstruction, between looks at its error: stopped early it is less noisy."""
+WORTH = 0.98
+"""Factor by which the error must fall for a more complex model to be chosen."""
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Sensitivities, and how they came about.
+
+    Parameters
+    ----------
+    maps
+        ``(set, coil, x, y, z)``; None where every coil is an image of its own.
+    kind
+        What they are, in words.
+    errors
+        Of each candidate: energy of the error of left-out samples over their energy. 1 is no better than zeros, which
+        is what the zero-filled image takes them for.
+    """
+
+    maps: Tensor | None
+    kind: str
+    errors: dict[str, float]
+
+
+def calibration(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> Tensor | None:
+    """Cut out the largest fully sampled block in the middle of k-space, equally wide along all undersampled axes.
+
+    Parameters
+    ----------
+    data, mask
+        ``(coil, x, y, z)``, and where it was measured.
+    axes
+        The encoded axes.
+
+    Returns
+    -------
+    Tensor or None
+        ``(coil, a, b, c)``, at most `MOST_LINES` along encoded axes; None if it has less than `FEWEST_LINES`.
+    """
+    shape = data.shape[-3:]
+    full = mask.expand(shape)
+    for edge in range(MOST_LINES, FEWEST_LINES - 1, -1):
+        widths = [min(n, edge if mask.shape[a] > 1 else MOST_LINES) if a in axes else n for a, n in enumerate(shape)]
+        if bool(full[middle(shape, widths)].all()):
+            return data[middle(shape, widths)]
+    return None
+
+
+def low_resolution_maps(centre: Tensor, shape: Sequence[int], *, axes: Sequence[int]) -> Tensor:
+    """Divide the coils' low-resolution images by their root sum of squares (McKenzie 2002), ``(1, coil, x, y, z)``."""
+    filled = centre.new_zeros((len(centre), *shape))
+    window = centre
+    for axis in axes:
+        n = centre.shape[1 + axis]
+        taper = torch.hann_window(n + 2, periodic=False, device=centre.device)[1:-1]
+        window = window * taper.reshape([-1 if a == axis else 1 for a in range(3)])
+    filled[middle(shape, centre.shape[1:])] = window
+    images = Fourier(axes).adjoint(filled)
+    return cast(Tensor, images / torch.linalg.vector_norm(images, dim=0).clamp_min(1e-30))[None]
+
+
+def choose_maps(
+    data: Tensor, mask: Tensor, *, axes: Sequence[int], kernel: int = KERNEL, crop: float = CROP, seed: int = 0
+) -> Maps:
+    """Find the maps that best predict measured samples that they were not shown (docs/decisions/0012).
+
+    ESPIRiT with one and with two sets and low-resolution maps are tried; where none predicts better than zeros do,
+    each coil is taken by itself, which is what the zero-filled image does.
+
+    Parameters
+    ----------
+    data, mask
+        ``(coil, x, y, z)`` k-space, and where it was measured.
+    axes
+        The encoded axes.
+    kernel, crop
+        Of ESPIRiT.
+    seed
+        Of the samples that are left out.
+    """
+    coils, shape = len(data), data.shape[1:]
+    if coils == 1:
+        return Maps(None, "one coil", {})
+    centre = calibration(data, mask, axes=axes)
+    if centre is None:
+        return Maps(None, "coil by coil: too few calibration lines", {})
+    shown, hidden = _divided(mask, centre.shape[1:], seed)
+    best: Tensor | None = None
+    kind, errors = "coil by coil: no maps explain the data", {"coil by coil": 1.0}
+    for name, maps in _candidates(centre, shape, axes, kernel, crop):
+        errors[name] = _error(data, shown, hidden, maps, axes) if bool(hidden.any()) else 0.0
+        if errors[name] < WORTH * min(error for other, error in errors.items() if other != name):
+            best, kind = maps, name
+    return Maps(best, kind, errors)
+
+
+def _candidates(
+    centre: Tensor, shape: Sequence[int], axes: Sequence[int], kernel: int, crop: float
+) -> Iterator[tuple[str, Tensor]]:
+    """Give maps by name, the simplest model first."""
+    maps, _ = espirit(centre, shape, axes=axes, sets=2, kernel=kernel, crop=crop)
+    yield "ESPIRiT", maps[:1]
+    if bool(maps[1].any()):
+        yield "ESPIRiT, two sets", maps
+    yield "low resolution", low_resolution_maps(centre, shape, axes=axes)
+
+
+def _divided(mask: Tensor, region: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
+    """Divide a mask into what is shown and what is left out, none of it from the calibration region."""
+    outside = torch.ones_like(mask)
+    varies = [mask.shape[a] > 1 for a in range(3)]
+    outside[middle(mask.shape, [r if v else 1 for r, v in zip(region, varies, strict=True)])] = False
+    places = (mask & outside).flatten().nonzero()[:, 0]
+    order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed)).to(places.device)
+    hidden = torch.zeros_like(mask)
+    if len(places) > 1:
+        hidden.view(-1)[places[order[: max(1, round(LEFT_OUT * len(places)))]]] = True
+    return mask & ~hidden, hidden
+
+
+def _error(data: Tensor, shown: Tensor, hidden: Tensor, maps: Tensor, axes: Sequence[int]) -> float:
+    """Energy of the error of the left-out samples, over their energy, at the best of some numbers of iterations."""
+    operator, check = encoding(shown, maps, axes=axes), encoding(hidden, maps, axes=axes)
+    size = torch.linalg.vector_norm(data * hidden).clamp_min(1e-30)
+    x, errors = operator.adjoint(data * shown), []
+    for more in ITERATIONS:
+        x, _ = conjugate_gradients(operator, data * shown, start=x, iterations=more)
+        errors.append(float((torch.linalg.vector_norm(check.forward(x) - data * hidden) / size).square()))
+    return min(errors)

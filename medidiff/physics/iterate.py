@@ -1,0 +1,114 @@
+"""Iterative solves for any linear operator: conjugate gradients with a discrepancy stop, and FISTA."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from medidiff.physics.linop import LinearOperator
+
+__all__ = ["conjugate_gradients", "fista"]
+
+
+def conjugate_gradients(
+    operator: LinearOperator,
+    y: Tensor,
+    *,
+    start: Tensor | None = None,
+    weight: float = 0.0,
+    allowed: float = 0.0,
+    iterations: int = 30,
+    tolerance: float = 1e-5,
+) -> tuple[Tensor, int]:
+    """Minimise ``||A x - y||^2 + weight ||x - start||^2`` until the residual is the noise.
+
+    CGLS (Hestenes & Stiefel 1952; Bjoerck 1996, alg. 7.4.1), which keeps the residual itself, stopped by the
+    discrepancy principle (Morozov 1966): going on would fit noise.
+
+    Parameters
+    ----------
+    operator
+        ``A``, on ``(..., set, x, y, z)``; leading axes are a batch, each element with a stop of its own.
+    y
+        ``(..., coil, x, y, z)``, the measurement.
+    start
+        The proposal to start from and, with a ``weight``, to stay near; zero by default.
+    weight
+        Of the proposal, relative to the operator's norm of 1.
+    allowed
+        ``||A x - y||`` at which to stop: noise times the root of the number of samples; 0 goes on.
+    iterations
+        At most.
+    tolerance
+        Relative size of the gradient at which to stop.
+
+    Returns
+    -------
+    tuple
+        ``(..., set, x, y, z)``, and the number of iterations taken.
+    """
+    origin = torch.zeros_like(operator.adjoint(y)) if start is None else start
+    x, s = origin, y - operator.forward(origin)
+    r = operator.adjoint(s)
+    p, gamma = r, _power(r)
+    first = _power(operator.adjoint(y)).clamp_min(torch.finfo(gamma.dtype).tiny)
+    for iteration in range(iterations):
+        going = (_power(s) > allowed**2) & (gamma > tolerance**2 * first)
+        if not going.any():
+            return x, iteration
+        q = operator.forward(p)
+        step = torch.where(going, gamma / (_power(q) + weight * _power(p)).clamp_min(1e-37), 0)
+        x, s = x + step * p, s - step * q
+        r = operator.adjoint(s) - weight * (x - origin)
+        gamma, before = _power(r), gamma
+        p = r + gamma / before.clamp_min(1e-37) * p
+    return x, iterations
+
+
+def fista(
+    operator: LinearOperator,
+    y: Tensor,
+    shrink: Callable[[Tensor, int], Tensor],
+    *,
+    start: Tensor | None = None,
+    iterations: int = 60,
+    tolerance: float = 1e-4,
+) -> tuple[Tensor, int]:
+    """Minimise ``||A x - y||^2 / 2 + g(x)`` with steps of 1, right for operators of norm 1 or less.
+
+    FISTA (Beck & Teboulle 2009, eq. 4.1 to 4.3) with the momentum restarted where it leads uphill (O'Donoghue &
+    Candes 2015, eq. 13).
+
+    Parameters
+    ----------
+    operator, y
+        As in `conjugate_gradients`.
+    shrink
+        ``(x, iteration) -> x``: the proximal map of ``g``.
+    start
+        Where to begin; ``A^H y`` by default.
+    iterations, tolerance
+        At most, and the relative change of ``x`` at which to stop.
+
+    Returns
+    -------
+    tuple
+        ``(..., set, x, y, z)``, and the number of iterations taken.
+    """
+    x = operator.adjoint(y) if start is None else start
+    ahead, t = x, 1.0
+    for iteration in range(iterations):
+        new = shrink(ahead - operator.adjoint(operator.forward(ahead) - y), iteration)
+        change = new - x
+        if float(torch.vdot((ahead - new).flatten(), change.flatten()).real) > 0:
+            t = 1.0
+        t, before = (1 + (1 + 4 * t * t) ** 0.5) / 2, t
+        ahead, x = new + (before - 1) / t * change, new
+        if float(torch.linalg.vector_norm(change)) <= tolerance * float(torch.linalg.vector_norm(x)):
+            return x, iteration + 1
+    return x, iterations
+
+
+def _power(x: Tensor) -> Tensor:
+    """``(..., 1, 1, 1, 1)``: squared norm over the last four axes."""
+    return x.abs().square().sum((-4, -3, -2, -1), keepdim=True)

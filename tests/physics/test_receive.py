@@ -1,0 +1,88 @@
+import pytest
+import torch
+
+from medidiff.errors import InputError
+from medidiff.physics import Fourier
+from medidiff.physics.receive import (
+    compressed,
+    covariance,
+    cropped,
+    measured_noise,
+    resized,
+    whitened,
+    without_oversampling,
+)
+from tests.physics.heads import lines, measured
+from tests.physics.operators import drawn
+
+
+@pytest.fixture
+def mixing():
+    """How the noise of four coils depends on each other."""
+    return torch.eye(4, dtype=torch.complex64) + 0.4 * drawn((4, 4), seed=1, dtype=torch.complex64)
+
+
+def test_whitened_noise_is_equal_and_independent(mixing):
+    noise = mixing @ drawn((4, 20000), dtype=torch.complex64)
+    white, level = whitened(noise.reshape(4, 200, 100, 1), noise)
+    found = covariance(white.flatten(1)) / level**2
+    torch.testing.assert_close(found, torch.eye(4, dtype=torch.complex128), atol=1e-3, rtol=0)
+
+
+def test_whitening_independent_coils_changes_nothing():
+    noise = drawn((3, 50000), dtype=torch.complex64)
+    data = drawn((3, 5, 6, 7), seed=2, dtype=torch.complex64)
+    white, level = whitened(data, 3 * noise)
+    torch.testing.assert_close(white, data, atol=0.03, rtol=0.03)
+    assert level == pytest.approx(3, rel=0.02)
+
+
+def test_noise_that_cannot_be_whitened_is_told():
+    with pytest.raises(InputError, match="too few noise samples"):
+        whitened(torch.zeros(4, 2, 2, 1), torch.zeros(4, 5))
+    twice = drawn((1, 100), dtype=torch.complex64).expand(2, 100)
+    with pytest.raises(InputError, match="silent or a copy"):
+        whitened(torch.zeros(2, 2, 2, 1), torch.cat([twice[:1], 0 * twice[:1]]))
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.2])
+@pytest.mark.parametrize("mask", [torch.ones(1, 1, 1, dtype=torch.bool), lines()], ids=["full", "lines"])
+def test_noise_is_read_off_the_outermost_samples(noise, mask):
+    _, _, y = measured(noise=noise)
+    assert measured_noise(y * mask, mask, axes=(0, 1)) == pytest.approx(noise, rel=0.35)
+
+
+def test_noise_is_unknown_where_too_little_was_measured():
+    assert measured_noise(torch.zeros(2, 8, 8, 1), torch.ones(1, 1, 1, dtype=torch.bool), axes=(0, 1)) == 0
+
+
+def test_virtual_coils_keep_what_dependent_coils_saw():
+    few = drawn((3, 6, 7, 2), dtype=torch.complex64)
+    many = torch.einsum("ij,j...->i...", drawn((20, 3), seed=1, dtype=torch.complex64), few)
+    virtual, matrix = compressed(many, coils=3)
+    assert virtual.shape == few.shape
+    torch.testing.assert_close(matrix @ matrix.mH, torch.eye(3, dtype=torch.complex64), atol=1e-5, rtol=1e-5)
+    sums = [torch.linalg.vector_norm(each, dim=0) for each in (virtual, many)]
+    torch.testing.assert_close(sums[0], sums[1], rtol=1e-4, atol=1e-4)
+
+
+def test_few_coils_are_left_as_they_are():
+    data = drawn((4, 3, 3, 1), dtype=torch.complex64)
+    assert torch.equal(compressed(data, coils=12)[0], data)
+
+
+@pytest.mark.parametrize(("n", "m"), [(8, 4), (9, 5), (8, 5), (9, 4)])
+def test_oversampling_is_what_is_cut_off_the_image(n, m):
+    data = drawn((2, n, 6, 3), dtype=torch.complex128)
+    cut = without_oversampling(data, axis=0, samples=m)
+    image = Fourier((0, 1)).adjoint(data)
+    torch.testing.assert_close(Fourier((0, 1)).adjoint(cut), cropped(image, (m, 6, 3)))
+    assert torch.equal(cropped(image, (m, 6, 3))[:, m // 2], image[:, n // 2])
+
+
+def test_interpolation_keeps_values_and_places():
+    image = torch.full((6, 5, 1), 7.0, dtype=torch.complex128)
+    torch.testing.assert_close(resized(image, (12, 8, 1)), torch.full((12, 8, 1), 7.0, dtype=torch.complex128))
+    x = drawn((2, 5, 7, 1), dtype=torch.complex128)
+    assert resized(x, (5, 7, 1)) is x
+    torch.testing.assert_close(resized(x, (15, 7, 1))[:, 1::3], x)
