@@ -1,5 +1,6 @@
 """What is done to the measurement before an image is made: noise, coils, oversampling, matrix."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -138,4 +139,4 @@ def resized(image: Tensor, shape: Sequence[int]) -> Tensor:
         return image
     filled = image.new_zeros((*image.shape[:-3], *shape))
     filled[middle(shape, image.shape[-3:])] = Fourier(axes).forward(image)
-    return Fourier(axes).adjoint(filled) * float(filled.numel() / image.numel()) ** 0.5
+    return Fourier(axes).adjoint(filled) * math.sqrt(filled.numel() / image.numel())
