@@ -72,7 +72,8 @@ class Wavelet(LinearOperator):
                 part = _synthesised(part, self._taps, axis - 3)
             y = y.clone()
             y[box] = part
-        return y[(..., *(slice(n) for n in self.shape))]
+        inside: tuple[Any, ...] = (..., *(slice(n) for n in self.shape))
+        return y[inside]
 
     def _box(self, level: int) -> tuple[Any, ...]:
         return (..., *(slice(n // 2**level if a in self.axes else n) for a, n in enumerate(self.padded)))
