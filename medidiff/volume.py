@@ -216,6 +216,11 @@ class KSpace:
         self._check_shapes()
 
     @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """Where it was measured, of size 1 along the axes on which that does not depend."""
+        return np.asarray(self.mask)
+
+    @property
     def _where(self) -> str:
         return str(self.meta.get("source", ""))
 

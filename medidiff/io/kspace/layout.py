@@ -33,6 +33,7 @@ def placed(
     form: str,
     encoded: Sequence[int] | None = None,
     geometry: Geometry | None = None,
+    spacing: Sequence[float] | None = None,
     meta: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> KSpace:
@@ -47,7 +48,9 @@ def placed(
     encoded
         By default the axes that have more than one sample.
     geometry
-        By default 1 mm about the middle, with a warning.
+        By default an axial grid about the middle of the scanner, with a warning.
+    spacing
+        Of that grid, mm; by default 1.
     meta
         What else is known.
     more
@@ -66,10 +69,11 @@ def placed(
     _check_axes(data, axes, path)
     data, more = _without_silent_coils(data, more, warnings)
     if geometry is None:
-        warnings.append("the file tells no geometry: 1 mm voxels about the middle are assumed")
+        told_of = "only the spacing of the voxels" if spacing else "no geometry, so 1 mm voxels are assumed"
+        warnings.append(f"the file tells {told_of}; position and orientation are made up")
     told = {**(meta or {}), "source": str(path), "format": form, "warnings": warnings}
     told["geometry_known"] = geometry is not None
-    kspace = KSpace(data, geometry or standing(data.shape[1:]), axes, meta=told, **more)
+    kspace = KSpace(data, geometry or standing(data.shape[1:], spacing or (1.0, 1.0, 1.0)), axes, meta=told, **more)
     _check_centre(kspace, path)
     return kspace
 
