@@ -4,6 +4,7 @@ The map, bottom up; a layer imports only from below::
 
     errors      what went wrong, where, and what to do
     volume      Geometry and Volume: images that know where they are
+    kspace      KSpace: what coils measured of them
     io          NIfTI and sidecars, in and out; what is in this folder
     physics     how a scanner measures: slice profiles, and the exact data-consistency solve
     diffusion   the network, the noise schedule, the samplers
@@ -30,21 +31,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medidiff.errors import MedidiffError
+    from medidiff.io.kspace import read_kspace
     from medidiff.io.nifti import read_nifti, write_nifti
+    from medidiff.kspace import KSpace
     from medidiff.models import load_model
-    from medidiff.tasks import Result, simulate_thick_slices, super_resolve
+    from medidiff.tasks import Result, reconstruct, simulate_kspace, simulate_thick_slices, super_resolve
     from medidiff.volume import Geometry, Volume
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Geometry",
+    "KSpace",
     "MedidiffError",
     "Result",
     "Volume",
     "__version__",
     "load_model",
+    "read_kspace",
     "read_nifti",
+    "reconstruct",
+    "simulate_kspace",
     "simulate_thick_slices",
     "super_resolve",
     "write_nifti",
@@ -52,11 +59,15 @@ __all__ = [
 
 _HOMES = {
     "Geometry": "medidiff.volume",
+    "KSpace": "medidiff.kspace",
     "MedidiffError": "medidiff.errors",
     "Result": "medidiff.tasks",
     "Volume": "medidiff.volume",
     "load_model": "medidiff.models",
+    "read_kspace": "medidiff.io.kspace",
     "read_nifti": "medidiff.io.nifti",
+    "reconstruct": "medidiff.tasks",
+    "simulate_kspace": "medidiff.tasks",
     "simulate_thick_slices": "medidiff.tasks",
     "super_resolve": "medidiff.tasks",
     "write_nifti": "medidiff.io.nifti",

@@ -6,7 +6,7 @@ import numpy as np
 
 from medidiff.io.kspace import write_arrays
 from medidiff.io.kspace.bart import write_cfl
-from medidiff.volume import KSpace
+from medidiff.kspace import KSpace
 from tests.physics.heads import grid, lines, measured
 
 HEADER = """<?xml version="1.0" encoding="utf-8"?>

@@ -14,7 +14,19 @@
 
 from medidiff.batch.case import RESEARCH_ONLY, Case, Manifest, Record, Status
 from medidiff.batch.plan import plan
-from medidiff.batch.run import Watcher, Work, run
+from medidiff.batch.run import Reader, Watcher, Work, run
 from medidiff.batch.store import finished
 
-__all__ = ["RESEARCH_ONLY", "Case", "Manifest", "Record", "Status", "Watcher", "Work", "finished", "plan", "run"]
+__all__ = [
+    "RESEARCH_ONLY",
+    "Case",
+    "Manifest",
+    "Reader",
+    "Record",
+    "Status",
+    "Watcher",
+    "Work",
+    "finished",
+    "plan",
+    "run",
+]

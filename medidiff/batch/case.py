@@ -49,7 +49,8 @@ class Case:
     stack
         The volume of a DICOM series that is the input, if it is one.
     formats
-        ``"nifti"``, ``"dicom"`` or both: ``image`` and ``uncertainty`` are NIfTI, ``objects`` is a folder of DICOM.
+        ``"nifti"``, ``"dicom"`` or both: ``image`` and ``uncertainty`` are NIfTI, ``objects`` is a folder of DICOM; or
+        ``"kspace"``: ``image`` is a NumPy file of k-space.
     """
 
     source: Path
@@ -66,11 +67,11 @@ class Case:
     @property
     def results(self) -> tuple[Path, ...]:
         """What a person is told to look at."""
-        return tuple({"nifti": self.image, "dicom": self.objects}[form] for form in self.formats)
+        return tuple({"nifti": self.image, "kspace": self.image, "dicom": self.objects}[form] for form in self.formats)
 
     def proofs(self, *, uncertainty: bool) -> list[Path]:
         """Files that are there once the case is finished."""
-        volumes = {"nifti": self.image, "dicom": self.objects / "enhanced" / FIRST}
+        volumes = {"nifti": self.image, "kspace": self.image, "dicom": self.objects / "enhanced" / FIRST}
         spreads = {"nifti": self.uncertainty, "dicom": self.objects / "uncertainty" / FIRST}
         return [self.sidecar, *(kind[form] for kind in (volumes, spreads)[: 1 + uncertainty] for form in self.formats)]
 

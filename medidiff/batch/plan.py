@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from medidiff.batch.case import Case, Manifest
 from medidiff.errors import UsageError
-from medidiff.io.discover import Found, discover
+from medidiff.io.discover import Found, Skipped, discover
 from medidiff.io.formats import formats_for, needs_dicom
 from medidiff.io.selection import Selection
 from medidiff.io.sidecar import sidecar_path
@@ -15,7 +15,14 @@ from medidiff.io.sidecar import sidecar_path
 if TYPE_CHECKING:
     from medidiff.io.dicom import Origin
 
-__all__ = ["plan"]
+__all__ = ["Finder", "plan"]
+
+
+class Finder(Protocol):
+    """Searches files and folders; see `medidiff.io.discover.discover`."""
+
+    def __call__(self, inputs: Sequence[Path], *, output: Path | None = None) -> tuple[list[Found], list[Skipped]]:
+        """Return what was found, and what was left out."""
 
 
 def plan(
@@ -31,6 +38,7 @@ def plan(
     show_phi: bool = False,
     form: str = "nifti",
     template: "Origin | None" = None,
+    find: Finder | None = None,
 ) -> Manifest:
     """Search the inputs and give each its outputs, mirrored under ``output``.
 
@@ -51,9 +59,11 @@ def plan(
     show_phi
         Name the folders of DICOM series, which are often called after patients.
     form
-        One of `medidiff.io.formats.FORMATS`.
+        One of `medidiff.io.formats.FORMATS`, or ``"kspace"``.
     template
         The DICOM series that NIfTI inputs were made from.
+    find
+        What searches the inputs, if not images are wanted.
 
     Raises
     ------
@@ -65,9 +75,13 @@ def plan(
     ResourceError
         If DICOM is to be written and what writes it is not installed.
     """
-    found, skipped = discover(inputs, output=output, selection=selection, show_phi=show_phi)
+    search = find or partial(discover, selection=selection, show_phi=show_phi)
+    found, skipped = search(inputs, output=output)
     formats = partial(formats_for, form, has_template=template is not None)
-    cases = tuple(_case(item, output, suffix, formats(from_dicom=item.stack is not None)) for item in found)
+    cases = tuple(
+        _case(item, output, suffix, ("kspace",) if form == "kspace" else formats(from_dicom=item.stack is not None))
+        for item in found
+    )
     if any("dicom" in case.formats for case in cases):
         needs_dicom()
     _protect_inputs(cases)
@@ -76,7 +90,8 @@ def plan(
 
 def _case(found: Found, output: Path, suffix: str, formats: tuple[str, ...]) -> Case:
     target = output / found.stem
-    image, uncertainty = (target.with_name(f"{target.name}{end}.nii.gz") for end in (suffix, "_uncertainty"))
+    ending = ".npz" if formats == ("kspace",) else ".nii.gz"
+    image, uncertainty = (target.with_name(f"{target.name}{end}{ending}") for end in (suffix, "_uncertainty"))
     return Case(found.path, image, uncertainty, found.stack, formats)
 
 

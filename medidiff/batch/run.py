@@ -4,6 +4,7 @@ import errno
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medidiff.batch.case import Case, Manifest, Record, Status
@@ -17,10 +18,13 @@ from medidiff.volume import Volume
 if TYPE_CHECKING:
     from medidiff.tasks import Result
 
-__all__ = ["Watcher", "Work", "run"]
+__all__ = ["Reader", "Watcher", "Work", "run"]
 
-Work = Callable[[Volume, Callable[[float], None]], "Result"]
-"""What is done with a volume; the second argument takes the fraction done, 0 to 1."""
+Work = Callable[[Any, Callable[[float], None]], "Result"]
+"""What is done with what was read; the second argument takes the fraction done, 0 to 1."""
+
+Reader = Callable[[Path], Any]
+"""Reads an input that is no image: something with a ``meta``, such as k-space, checked by its reader."""
 
 HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """Errors of writing that the next case would meet again: disk full, quota used up, read-only."""
@@ -43,7 +47,13 @@ class Watcher(Protocol):
 
 
 def run(
-    manifest: Manifest, work: Work, *, watcher: Watcher, settings: Mapping[str, Any], force: bool = False
+    manifest: Manifest,
+    work: Work,
+    *,
+    watcher: Watcher,
+    settings: Mapping[str, Any],
+    force: bool = False,
+    read: Reader | None = None,
 ) -> list[Record]:
     """Make what the manifest plans, with ``cases.csv`` and ``run.json`` in its output folder.
 
@@ -62,6 +72,8 @@ def run(
         How it is run, for ``run.json``.
     force
         Do finished cases again, and write over files of others.
+    read
+        For inputs that are no images.
 
     Returns
     -------
@@ -81,7 +93,7 @@ def run(
     try:
         for case in manifest.cases:
             watcher.started(case)
-            records.append(_attempt(case, manifest, work, watcher, force=force))
+            records.append(_attempt(case, manifest, work, watcher, force=force, read=read))
             watcher.ended(records[-1])
             ledger.add(records[-1])
             if _is_hopeless(records[-1]):
@@ -93,7 +105,9 @@ def run(
     return records
 
 
-def _attempt(case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, force: bool) -> Record:
+def _attempt(
+    case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, force: bool, read: Reader | None
+) -> Record:
     began = time.perf_counter()
 
     def ended(status: Status, error: Exception | None = None, **told: Any) -> Record:
@@ -104,11 +118,9 @@ def _attempt(case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, fo
             return ended(Status.DONE_BEFORE, facts=before)
         if not force:
             refuse_foreign(case)
-        volume = _read(case, manifest)
-        check_content(volume)
-        check_template(case, manifest, volume)
-        result = work(volume, watcher.advanced)
-        return ended(Status.DONE, facts=save(case, manifest, volume, result))
+        source = read(case.source) if read else _checked(case, manifest)
+        result = work(source, watcher.advanced)
+        return ended(Status.DONE, facts=save(case, manifest, source, result))
     except AlreadySharp as told:
         return ended(Status.PASSED_BY, reason=_located(told, case))
     except MedidiffError as error:
@@ -117,6 +129,14 @@ def _attempt(case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, fo
         return ended(Status.FAILED, error, reason=f"{case.source}: not enough memory")
     except Exception as error:
         return ended(Status.FAILED, error, reason=_unexpected(error, case))
+
+
+def _checked(case: Case, manifest: Manifest) -> Volume:
+    """Read an image and make sure that there is something to work on."""
+    volume = _read(case, manifest)
+    check_content(volume)
+    check_template(case, manifest, volume)
+    return volume
 
 
 def _read(case: Case, manifest: Manifest) -> Volume:

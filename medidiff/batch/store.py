@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from medidiff import __version__
 from medidiff.batch.case import RESEARCH_ONLY, Case, Manifest
@@ -14,13 +14,16 @@ from medidiff.batch.objects import discard_objects, refuse_foreign_objects, temp
 from medidiff.errors import InputError, MedidiffError, OutputError
 from medidiff.io.atomic import make_folder, remove
 from medidiff.io.header import read_header
+from medidiff.io.kspace.arrays import write_arrays, written_by_medidiff
 from medidiff.io.nifti import write_nifti
 from medidiff.io.sidecar import plain, read_json, sidecar_path, write_json
 from medidiff.io.source import digest
+from medidiff.kspace import KSpace
 from medidiff.volume import Volume
 
 if TYPE_CHECKING:
     from medidiff.tasks import Result
+    from medidiff.tasks.result import SimulatedKSpace
 
 __all__ = ["finished", "made_from", "refuse_foreign", "save"]
 
@@ -46,7 +49,7 @@ def _inputs(case: Case) -> dict[str, Any]:
     """Tell the input by its content: a file and its sidecar, or the objects and the volume in them."""
     if case.stack is not None:
         return {"input_sha256": digest(case.stack.sources), "volume": case.stack.label}
-    beside = sidecar_path(case.source)
+    beside = case.source.with_suffix(".hdr") if case.source.suffix == ".cfl" else sidecar_path(case.source)
     return {
         "input_sha256": _sha256(case.source),
         "sidecar_sha256": _sha256(beside) if beside.is_file() else None,
@@ -91,7 +94,7 @@ def refuse_foreign(case: Case) -> None:
             raise InputError(what, where=str(path), hint=hint)
 
 
-def save(case: Case, manifest: Manifest, source: Volume, result: "Result") -> dict[str, Any]:
+def save(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Result") -> dict[str, Any]:
     """Write image, uncertainty and sidecar of a case: all of them, or none.
 
     Returns
@@ -112,15 +115,18 @@ def save(case: Case, manifest: Manifest, source: Volume, result: "Result") -> di
         if "nifti" in case.formats:
             undo.callback(_discard, case.image, case.uncertainty)
             _write_volumes(case, manifest, source, result)
+        if "kspace" in case.formats:
+            undo.callback(_discard, case.image)
+            write_arrays(cast("SimulatedKSpace", result).kspace, case.image)
         if "dicom" in case.formats:
-            write_objects(case, manifest, source, result)
+            write_objects(case, manifest, cast(Volume, source), result)
             undo.callback(discard_objects, case)
         write_json(case.sidecar, facts)
         undo.pop_all()
     return facts
 
 
-def _write_volumes(case: Case, manifest: Manifest, source: Volume, result: "Result") -> None:
+def _write_volumes(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Result") -> None:
     title = f"medidiff {__version__} {{}}, research use only"
     if result.uncertainty is not None:
         write_nifti(_placed(result.uncertainty, source), case.uncertainty, description=title.format("uncertainty"))
@@ -147,7 +153,7 @@ def _remove_old(case: Case) -> None:
     remove(case.sidecar)
 
 
-def _facts(case: Case, manifest: Manifest, source: Volume, result: "Result") -> dict[str, Any]:
+def _facts(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Result") -> dict[str, Any]:
     told: Mapping[str, Any] = result.provenance
     warnings = [*source.meta.get("warnings", ()), *told.get("warnings", ())]
     facts = {
@@ -166,7 +172,7 @@ def _facts(case: Case, manifest: Manifest, source: Volume, result: "Result") -> 
     return dict(plain(facts))
 
 
-def _kept(source: Volume) -> dict[str, Any]:
+def _kept(source: Volume | KSpace) -> dict[str, Any]:
     """Keep the BIDS fields of a DICOM input; those that describe its slices are not true of the result."""
     fields = source.meta["sidecar"] if "dicom" in source.meta else {}
     return {name: value for name, value in fields.items() if name not in ("SliceThickness", "SpacingBetweenSlices")}
@@ -180,7 +186,7 @@ def _residual(result: "Result") -> dict[str, Any]:
     return {"data_residual": {**told, **result.provenance.get("data_residual", {})}}
 
 
-def _placed(volume: Volume, source: Volume) -> Volume:
+def _placed(volume: Volume, source: Volume | KSpace) -> Volume:
     """Give a volume the input's kind of coordinates unless it has its own."""
     code = volume.meta.get("xform_code", source.meta.get("xform_code", 1))
     return replace(volume, meta={**volume.meta, "xform_code": code})
@@ -190,6 +196,8 @@ def _ours(path: Path) -> bool:
     try:
         if path.suffix == ".json":
             return read_json(path).get("tool") == "medidiff"
+        if path.suffix == ".npz":
+            return written_by_medidiff(path)
         return read_header(path).description.startswith("medidiff ")
     except MedidiffError:
         return False

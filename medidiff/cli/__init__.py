@@ -3,7 +3,7 @@
 import click
 
 from medidiff import __version__
-from medidiff.cli import enhance, evaluate, info, inspect, simulate, train
+from medidiff.cli import enhance, evaluate, info, inspect, reconstruct, simulate, train
 from medidiff.cli.guard import Guarded
 
 __all__ = ["main"]
@@ -11,6 +11,7 @@ __all__ = ["main"]
 EXAMPLES = """\b
 Examples:
   medidiff enhance -i scans/ -o enhanced/
+  medidiff reconstruct -i rawdata/ -o images/
   medidiff inspect scans/
   medidiff enhance --help
 """
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for module in (enhance, evaluate, simulate, train, inspect, info):
+for module in (enhance, reconstruct, evaluate, simulate, train, inspect, info):
     main.add_command(module.command)

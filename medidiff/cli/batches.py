@@ -6,19 +6,22 @@ from typing import Any
 
 import click
 
-from medidiff.batch import Manifest, Record, Status, Work, run
+from medidiff.batch import Manifest, Reader, Record, Status, Work, run
 from medidiff.cli.guard import Exit, debugging
 from medidiff.cli.watchers import watching
 
 __all__ = ["exit_code", "refuse_empty", "run_batch", "tell_skipped"]
 
 
-def refuse_empty(manifest: Manifest) -> None:
+NO_IMAGE = "no image found; NIfTI (.nii, .nii.gz) and DICOM are read"
+
+
+def refuse_empty(manifest: Manifest, why: str = NO_IMAGE) -> None:
     """End the command if there is nothing to work on."""
     if manifest.cases:
         return
     tell_skipped(manifest, quiet=False, verbose=True)
-    click.echo("error: no image found; NIfTI (.nii, .nii.gz) and DICOM are read", err=True)
+    click.echo(f"error: {why}", err=True)
     click.get_current_context().exit(Exit.NOTHING_FOUND)
 
 
@@ -34,12 +37,19 @@ def tell_skipped(manifest: Manifest, *, quiet: bool, verbose: bool) -> None:
 
 
 def run_batch(
-    manifest: Manifest, work: Work, *, settings: Mapping[str, Any], force: bool, quiet: bool, verbose: bool
+    manifest: Manifest,
+    work: Work,
+    *,
+    settings: Mapping[str, Any],
+    force: bool,
+    quiet: bool,
+    verbose: bool,
+    read: Reader | None = None,
 ) -> None:
     """Run a manifest, tell how it goes, and end the command with the code for how it went."""
     tell_skipped(manifest, quiet=quiet, verbose=verbose)
     with watching(manifest, quiet=quiet, verbose=verbose, debug=debugging()) as watcher:
-        records = run(manifest, work, watcher=watcher, settings=settings, force=force)
+        records = run(manifest, work, watcher=watcher, settings=settings, force=force, read=read)
     if not quiet:
         counts = Counter(record.status for record in records)
         told = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])

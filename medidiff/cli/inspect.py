@@ -1,4 +1,4 @@
-"""``medidiff inspect``: what an image or a DICOM series is, and whether it would be enhanced."""
+"""``medidiff inspect``: what images, DICOM series and k-space are, and whether they would be worked on."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -36,16 +36,21 @@ LONGEST_DESCRIPTION = 32
 @options.show_phi_option
 @options.debug_option
 def command(paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], show_phi: bool) -> None:
-    """Show what images and DICOM series are, and whether enhance would take them.
+    """Show what images, DICOM series and k-space are, and whether enhance or reconstruct would take them.
 
     Shape, spacing, axes, type and slice thickness. DICOM objects are sorted into series by their headers, whatever
     their files are called. Only headers and sidecars are read, so an image full of NaN or of zeros is not noticed
-    here. Exit code 3 if no image could be read.
+    here; k-space is read whole, and its axes, centre and scale are told. Exit code 3 if no image could be read.
     """
+    from medidiff.cli.kspace_outlook import kspace_outlook
     from medidiff.cli.outlook import outlook, series_outlook
     from medidiff.io import Selection, explore
+    from medidiff.io.kspace import find_kspace, is_kspace_name
 
-    contents, wanted = explore(paths, show_phi=show_phi), Selection.parse(select)
+    raw, _ = find_kspace([path for path in paths if path.is_dir() or is_kspace_name(path)])
+    others = [path for path in paths if path.is_dir() or not is_kspace_name(path)]
+    contents, wanted = explore(others, show_phi=show_phi), Selection.parse(select)
+    kspace = [kspace_outlook(item.path) for item in raw]
     images = [outlook(item.path) for item in contents.images]
     series = [
         told | (_private(each) if show_phi else {})
@@ -54,13 +59,14 @@ def command(paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], sho
     ]
     if as_json:
         left_out = [{"path": item.path, "reason": item.reason} for item in contents.skipped]
-        click.echo(tables.as_json({"images": images, "series": series, "left_out": left_out}))
+        click.echo(tables.as_json({"images": images, "series": series, "kspace": kspace, "left_out": left_out}))
     else:
         _print(images)
         print_series(series)
+        _print_kspace(kspace)
         for item in contents.skipped:
             click.echo(f"left out: {item.path}: {item.reason}", err=True)
-    if not (any(told["readable"] for told in images) or any(told["shape"] for told in series)):
+    if not (any(told["readable"] for told in [*images, *kspace]) or any(told["shape"] for told in series)):
         click.echo("error: no image could be read", err=True)
         click.get_current_context().exit(Exit.NOTHING_FOUND)
 
@@ -114,6 +120,34 @@ def _series_row(told: Mapping[str, Any]) -> dict[str, Any]:
     }
     private = {name: told[name] for name in ("patient", "patient_id", "date") if name in told}
     return row | private | ({"folders": "; ".join(told["folders"])} if "folders" in told else {})
+
+
+def _print_kspace(kspace: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of what could be read, then a line for what could not, and each warning."""
+    rows = [_kspace_row(told) for told in kspace if told["readable"]]
+    if rows:
+        click.echo(tables.columns(rows))
+    for told in kspace:
+        if told["reason"]:
+            click.echo(told["reason"])
+        for warning in told["warnings"]:
+            click.echo(f"{told['path']}: {warning}")
+
+
+def _kspace_row(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "k-space": Path(told["path"]).name,
+        "format": told["format"],
+        "coils": told["coils"],
+        "shape": "x".join(map(str, told["shape"])),
+        "encoded": told["encoded"],
+        "acceleration": told["acceleration"],
+        "centre off by": ",".join(map(str, told["centre_offset"])),
+        "largest": told["largest"],
+        "kept": "x".join(map(str, told["keep"])),
+        "matrix": "x".join(map(str, told["matrix"])),
+        "spacing mm": _mm(told["spacing_mm"]) if told["geometry_known"] else "-",
+    }
 
 
 def _cut(text: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "gathered",
     "inputs_options",
     "json_option",
+    "kspace_options",
     "output_option",
     "select_option",
     "show_phi_option",
@@ -91,6 +92,15 @@ def inputs_options(command: Command) -> Command:
     """Add ``-i PATH...``: the option takes the first path and an argument those after it, as a shell's ``*`` gives."""
     more = click.argument("more", nargs=-1, type=EXISTING, metavar="[PATH]...")
     help_text = "NIfTI images, DICOM objects, zip archives, or folders of them, searched recursively. Several paths."
+    return click.option("-i", "--input", "inputs", multiple=True, type=EXISTING, metavar="PATH...", help=help_text)(
+        more(command)
+    )
+
+
+def kspace_options(command: Command) -> Command:
+    """Add ``-i PATH...`` for k-space, as `inputs_options` does for images."""
+    more = click.argument("more", nargs=-1, type=EXISTING, metavar="[PATH]...")
+    help_text = "K-space (.h5, .mrd, .cfl, .npy, .npz, .dat), or folders of it, searched recursively. Several paths."
     return click.option("-i", "--input", "inputs", multiple=True, type=EXISTING, metavar="PATH...", help=help_text)(
         more(command)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from medidiff.cli import options
+from medidiff.cli import options, simulate_kspace
 
 if TYPE_CHECKING:
     from medidiff.batch import Work
@@ -20,6 +20,7 @@ Examples:
   medidiff simulate thick-slices -i sharp/ -o thick/ --spacing 5
   medidiff simulate thick-slices -i t1.nii.gz -o thick/ --spacing 5 --slice-thickness 4
   medidiff simulate thick-slices -i sharp/ -o thick/ --spacing 3 --axis z --profile rect --noise 2.5
+  medidiff simulate kspace -i sharp/ -o rawdata/ --coils 8 --acceleration 4
 """
 
 
@@ -49,6 +50,9 @@ class Request:
 @click.group("simulate", epilog=EXAMPLES)
 def command() -> None:
     """Make what a scanner would have measured from sharp images."""
+
+
+command.add_command(simulate_kspace.command)
 
 
 @command.command("thick-slices", epilog=EXAMPLES)
@@ -95,8 +99,7 @@ def simulate(request: Request) -> None:
         model={},
     )
     refuse_empty(manifest)
-    outputs = {"force": request.force, "quiet": request.quiet, "verbose": request.verbose}
-    run_batch(manifest, _work(request), settings={}, **outputs)
+    run_batch(manifest, _work(request), settings={}, force=request.force, quiet=request.quiet, verbose=request.verbose)
 
 
 def _work(request: Request) -> "Work":

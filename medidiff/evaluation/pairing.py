@@ -11,7 +11,7 @@ from medidiff.io.sidecar import split_suffix
 
 __all__ = ["Pairing", "pair_up"]
 
-ADDED, LEFT_OUT = "_enhanced", "_uncertainty"
+ADDED, LEFT_OUT = ("_enhanced", "_recon"), "_uncertainty"
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Pairing:
 def pair_up(predictions: Path, references: Path) -> Pairing:
     """Pair NIfTI files by relative path and name; what is then left, by name alone where that is unambiguous.
 
-    ``_enhanced`` at the end of a stem is ignored, ``_uncertainty`` left out, and so are hidden files. Where two files
-    would take the same place, the enhanced one is the prediction and the plain one the reference. Two files named
-    outright belong together whatever they are called.
+    ``_enhanced`` or ``_recon`` at the end of a stem is ignored, ``_uncertainty`` left out, and so are hidden files.
+    Where two files would take the same place, the enhanced one is the prediction and the plain one the reference. Two
+    files named outright belong together whatever they are called.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def pair_up(predictions: Path, references: Path) -> Pairing:
     unpaired |= {path: "no prediction of this name" for path in right.values() if path not in taken}
     if not pairs:
         found = f"{len(left)} predictions and {len(right)} references (in {references})"
-        hint = f"names must be equal but for {ADDED}"
+        hint = f"names must be equal but for {' or '.join(ADDED)}"
         raise InputError("nothing can be paired", where=str(predictions), found=found, hint=hint)
     return Pairing(dict(sorted(pairs.items())), dict(sorted(unpaired.items())))
 
@@ -82,7 +82,7 @@ def _found(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _case(path: Path) -> str:
-    return split_suffix(path.name)[0].removesuffix(ADDED)
+    return split_suffix(path.name)[0].removesuffix(ADDED[0]).removesuffix(ADDED[1])
 
 
 def _by_case(found: Iterable[tuple[str, Path]], unpaired: dict[Path, str], *, enhanced_first: bool) -> dict[str, Path]:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Contents", "Found", "Skipped", "discover", "explore"]
 
-OWN_NAME = re.compile(r"_(enhanced|uncertainty)$")
-OWN_DESCRIPTION = re.compile(r"^medidiff\b.*\b(enhanced|uncertainty)\b")
+OWN_NAME = re.compile(r"_(enhanced|recon|uncertainty)$")
+OWN_DESCRIPTION = re.compile(r"^medidiff\b.*\b(enhanced|reconstructed|uncertainty)\b")
 OTHER_IMAGES = (".hdr", ".img", ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".ima", ".mnc")
 
 

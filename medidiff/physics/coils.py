@@ -19,9 +19,11 @@ MOST_LINES = 24
 FEWEST_LINES = 4
 """Of the calibration region along each axis; with fewer there are no maps to be had."""
 LEFT_OUT = 0.1
-"""Share of the samples outside the calibration region by which maps are judged."""
+"""Share of the samples of the calibration region, and of the others, by which maps are judged."""
 ITERATIONS = (3, 3, 6)
 """Of the trial reconstruction, between looks at its error: stopped early it is less noisy."""
+MOST_PLANES = 32
+"""Across the readout, or slices, in which maps are judged."""
 WORTH = 0.98
 """Factor by which the error must fall for a more complex model to be chosen."""
 
@@ -37,8 +39,8 @@ class Maps:
     kind
         What they are, in words.
     errors
-        Of each candidate: energy of the error of left-out samples over their energy. 1 is no better than zeros, which
-        is what the zero-filled image takes them for.
+        Of each candidate: energy of the error of left-out samples over their energy, the mean of that of the
+        calibration region and that of the others. 1 is no better than zeros, which the zero-filled image takes.
     """
 
     maps: Tensor | None
@@ -111,8 +113,11 @@ def choose_maps(
     shown, hidden = _divided(mask, centre.shape[1:], seed)
     best: Tensor | None = None
     kind, errors = "coil by coil: no maps explain the data", {"coil by coil": 1.0}
+    trial, planes = _trial(data, mask, axes)
     for name, maps in _candidates(centre, shape, axes, kernel, crop):
-        errors[name] = _error(data, shown, hidden, maps, axes) if bool(hidden.any()) else 0.0
+        part = maps.index_select(planes[0] - 3, planes[1])
+        open_axes = [a for a in axes if mask.shape[a] > 1]
+        errors[name] = _error(trial, shown, hidden, part, open_axes) if hidden else 0.0
         if errors[name] < WORTH * min(error for other, error in errors.items() if other != name):
             best, kind = maps, name
     return Maps(best, kind, errors)
@@ -129,25 +134,49 @@ def _candidates(
     yield "low resolution", low_resolution_maps(centre, shape, axes=axes)
 
 
-def _divided(mask: Tensor, region: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
-    """Divide a mask into what is shown and what is left out, none of it from the calibration region."""
-    outside = torch.ones_like(mask)
+def _divided(mask: Tensor, region: Sequence[int], seed: int) -> tuple[Tensor, list[Tensor]]:
+    """Divide a mask into what is shown and what is left out: of the calibration region, and of the rest."""
+    inside = torch.zeros_like(mask)
     varies = [mask.shape[a] > 1 for a in range(3)]
-    outside[middle(mask.shape, [r if v else 1 for r, v in zip(region, varies, strict=True)])] = False
-    places = (mask & outside).flatten().nonzero()[:, 0]
-    order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed)).to(places.device)
-    hidden = torch.zeros_like(mask)
+    inside[middle(mask.shape, [r if v else 1 for r, v in zip(region, varies, strict=True)])] = True
+    generator = torch.Generator().manual_seed(seed)
+    hidden = [_drawn(mask & part, generator) for part in (inside, ~inside)]
+    return mask & ~hidden[0] & ~hidden[1], [part for part in hidden if bool(part.any())]
+
+
+def _drawn(mask: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw some of the places of a mask; none of one."""
+    places = mask.flatten().nonzero()[:, 0]
+    order = torch.randperm(len(places), generator=generator).to(places.device)
+    drawn = torch.zeros_like(mask)
     if len(places) > 1:
-        hidden.view(-1)[places[order[: max(1, round(LEFT_OUT * len(places)))]]] = True
-    return mask & ~hidden, hidden
+        drawn.view(-1)[places[order[: max(1, round(LEFT_OUT * len(places)))]]] = True
+    return drawn
 
 
-def _error(data: Tensor, shown: Tensor, hidden: Tensor, maps: Tensor, axes: Sequence[int]) -> float:
-    """Energy of the error of the left-out samples, over their energy, at the best of some numbers of iterations."""
-    operator, check = encoding(shown, maps, axes=axes), encoding(hidden, maps, axes=axes)
-    size = torch.linalg.vector_norm(data * hidden).clamp_min(1e-30)
+def _trial(data: Tensor, mask: Tensor, axes: Sequence[int]) -> tuple[Tensor, tuple[int, Tensor]]:
+    """Transform along fully sampled axes, which leaves planes that do not know each other, and take some of them.
+
+    Also returned is along which axis they were taken, and which.
+    """
+    along = [a for a in axes if mask.shape[a] == 1] or [a for a in range(3) if a not in axes] or [0]
+    data = Fourier([a for a in axes if mask.shape[a] == 1]).adjoint(data)
+    n = data.shape[along[0] - 3]
+    most = n if mask.shape[along[0]] > 1 else min(n, MOST_PLANES)
+    planes = torch.linspace(0, n - 1, most, device=data.device).round().long()
+    return data.index_select(along[0] - 3, planes), (along[0], planes)
+
+
+def _error(data: Tensor, shown: Tensor, hidden: Sequence[Tensor], maps: Tensor, axes: Sequence[int]) -> float:
+    """Mean over the parts left out of the error's energy over theirs, at the best of some numbers of iterations."""
+    operator, everywhere = encoding(shown, maps, axes=axes), encoding(torch.ones_like(shown), maps, axes=axes)
     x, errors = operator.adjoint(data * shown), []
     for more in ITERATIONS:
         x, _ = conjugate_gradients(operator, data * shown, start=x, iterations=more)
-        errors.append(float((torch.linalg.vector_norm(check.forward(x) - data * hidden) / size).square()))
+        wrong = everywhere.forward(x) - data
+        errors.append(sum(_energy(wrong * part) / max(_energy(data * part), 1e-30) for part in hidden) / len(hidden))
     return min(errors)
+
+
+def _energy(x: Tensor) -> float:
+    return float(x.abs().square().sum())

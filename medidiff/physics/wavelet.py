@@ -47,9 +47,9 @@ class Wavelet(LinearOperator):
         self.padded = tuple(-(-n // block) * block if a in self.axes else n for a, n in enumerate(self.shape))
 
     @property
-    def corner(self) -> tuple[slice, ...]:
+    def corner(self) -> tuple[Any, ...]:
         """Where the averages of the coarsest level lie in the coefficients."""
-        return tuple(slice(n // 2**self.levels if a in self.axes else n) for a, n in enumerate(self.padded))
+        return self._box(self.levels)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., x, y, z)`` to coefficients, padded."""

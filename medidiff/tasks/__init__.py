@@ -8,11 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_geometry, plan_grids
-    from medidiff.tasks.result import Result
+    from medidiff.tasks.reconstruction import reconstruct
+    from medidiff.tasks.result import Result, SimulatedKSpace
     from medidiff.tasks.simulation import simulate_thick_slices
+    from medidiff.tasks.simulation_kspace import simulate_kspace
     from medidiff.tasks.super_resolution import super_resolve
 
-__all__ = ["FEWEST_VOXELS", "Plan", "Result", "plan_geometry", "plan_grids", "simulate_thick_slices", "super_resolve"]
+__all__ = [
+    "FEWEST_VOXELS",
+    "Plan",
+    "Result",
+    "SimulatedKSpace",
+    "plan_geometry",
+    "plan_grids",
+    "reconstruct",
+    "simulate_kspace",
+    "simulate_thick_slices",
+    "super_resolve",
+]
 
 _HOMES = {
     "FEWEST_VOXELS": "medidiff.tasks.grid",
@@ -20,6 +33,9 @@ _HOMES = {
     "Result": "medidiff.tasks.result",
     "plan_geometry": "medidiff.tasks.grid",
     "plan_grids": "medidiff.tasks.grid",
+    "reconstruct": "medidiff.tasks.reconstruction",
+    "SimulatedKSpace": "medidiff.tasks.result",
+    "simulate_kspace": "medidiff.tasks.simulation_kspace",
     "simulate_thick_slices": "medidiff.tasks.simulation",
     "super_resolve": "medidiff.tasks.super_resolution",
 }

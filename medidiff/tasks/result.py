@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medidiff.kspace import KSpace
 from medidiff.volume import Volume
 
-__all__ = ["Result"]
+__all__ = ["Result", "SimulatedKSpace"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,3 +31,16 @@ class Result:
     residual_before: float
     residual_after: float
     provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedKSpace(Result):
+    """K-space made from a volume; ``volume`` is what it was made from.
+
+    Parameters
+    ----------
+    kspace
+        What was measured.
+    """
+
+    kspace: KSpace

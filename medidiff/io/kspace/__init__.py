@@ -9,7 +9,7 @@
 """
 
 from medidiff.io.kspace.arrays import write_arrays
-from medidiff.io.kspace.find import find_kspace, is_kspace_name, read_kspace
+from medidiff.io.kspace.find import SUFFIXES, find_kspace, is_kspace_name, read_kspace
 from medidiff.io.kspace.layout import centre_offset
 
-__all__ = ["centre_offset", "find_kspace", "is_kspace_name", "read_kspace", "write_arrays"]
+__all__ = ["SUFFIXES", "centre_offset", "find_kspace", "is_kspace_name", "read_kspace", "write_arrays"]

@@ -13,7 +13,8 @@ from medidiff.errors import InputError
 from medidiff.io.atomic import replacing
 from medidiff.io.kspace.hdf5 import MOST_BYTES
 from medidiff.io.kspace.layout import placed
-from medidiff.volume import Geometry, KSpace
+from medidiff.kspace import KSpace
+from medidiff.volume import Geometry
 
 __all__ = ["is_complex_array", "read_arrays", "write_arrays", "written_by_medidiff"]
 

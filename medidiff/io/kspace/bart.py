@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from medidiff.errors import InputError
 from medidiff.io.atomic import replacing
 from medidiff.io.kspace.layout import placed
-from medidiff.volume import KSpace
+from medidiff.kspace import KSpace
 
 __all__ = ["header_of", "read_bart", "read_cfl", "write_cfl"]
 

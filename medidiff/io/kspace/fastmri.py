@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from medidiff.errors import InputError
 from medidiff.io.kspace.hdf5 import checked_size, opened_hdf5, parsed_header
 from medidiff.io.kspace.layout import placed
-from medidiff.volume import KSpace
+from medidiff.kspace import KSpace
 
 __all__ = ["read_fastmri"]
 

@@ -8,7 +8,7 @@ from medidiff.errors import InputError, MedidiffError, ResourceError
 from medidiff.io.discover import Found, Skipped
 from medidiff.io.kspace import arrays, bart, fastmri, hdf5, mrd, twix
 from medidiff.io.names import told_apart
-from medidiff.volume import KSpace
+from medidiff.kspace import KSpace
 
 __all__ = ["SUFFIXES", "find_kspace", "is_kspace_name", "read_kspace"]
 

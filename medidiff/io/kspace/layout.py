@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medidiff.errors import InputError
-from medidiff.volume import Geometry, KSpace
+from medidiff.kspace import KSpace
+from medidiff.volume import Geometry
 
 __all__ = ["centre_offset", "placed", "standing"]
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from medidiff.errors import InputError
 from medidiff.io.kspace.hdf5 import checked_size, mrd_group, opened_hdf5, parsed_header
 from medidiff.io.kspace.layout import placed
-from medidiff.volume import Geometry, KSpace
+from medidiff.kspace import KSpace
+from medidiff.volume import Geometry
 
 __all__ = ["read_mrd"]
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from medidiff.errors import InputError, ResourceError
 from medidiff.io.kspace.layout import placed
-from medidiff.volume import Geometry, KSpace
+from medidiff.kspace import KSpace
+from medidiff.volume import Geometry
 
 __all__ = ["read_twix"]
 

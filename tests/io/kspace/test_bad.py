@@ -9,7 +9,7 @@ import pytest
 
 from medidiff.errors import InputError, ResourceError
 from medidiff.io.kspace import read_kspace
-from medidiff.volume import KSpace
+from medidiff.kspace import KSpace
 from tests.kspaces import acquisition, as_cfl, as_fastmri, as_mrd, as_npy, header, kspace
 from tests.physics.heads import grid
 

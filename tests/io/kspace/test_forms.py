@@ -5,7 +5,7 @@ import pytest
 
 from medidiff.io.kspace import centre_offset, find_kspace, read_kspace
 from medidiff.io.kspace.bart import read_cfl, write_cfl
-from medidiff.volume import KSpace
+from medidiff.kspace import KSpace
 from tests.kspaces import FORMS, acquisition, as_fastmri, as_mrd, as_npy, header, kspace
 from tests.physics.heads import grid
 

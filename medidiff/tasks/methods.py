@@ -1,0 +1,103 @@
+"""How images are found that explain a measurement. A method is a plain function; add one by adding a line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from medidiff.physics.iterate import conjugate_gradients, fista
+from medidiff.physics.wavelet import Wavelet, soft_threshold
+from medidiff.tasks.measurement import Measurement
+
+__all__ = ["METHODS", "Estimate", "Method", "Settings", "cg_sense", "l1_wavelet", "zero_filled"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person may choose.
+
+    Parameters
+    ----------
+    iterations
+        At most; None is the method's own number.
+    weight
+        Of the wavelets, relative to the brightness of the zero-filled image.
+    seed
+        Of what is drawn.
+    """
+
+    iterations: int | None = None
+    weight: float = 0.001
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Images ``(set, x, y, z)``, complex, one of each set of maps or of each coil, and the iterations they took."""
+
+    images: Tensor
+    iterations: int = 0
+    coilwise: bool = False
+
+
+Method = Callable[[Measurement, Settings], Estimate]
+"""The seam for other methods: a prior comes in here, with ``measurement.operator`` and ``measurement.noise``."""
+
+MOST_CG, MOST_FISTA = 30, 80
+LEVELS = 4
+
+
+def zero_filled(measurement: Measurement, settings: Settings) -> Estimate:
+    """Take what was not measured for 0, coil by coil."""
+    return Estimate(measurement.coilwise.adjoint(measurement.y), coilwise=True)
+
+
+def cg_sense(measurement: Measurement, settings: Settings) -> Estimate:
+    """Find least squares by conjugate gradients (Pruessmann 2001), stopped once the residual is the noise."""
+    x, taken = conjugate_gradients(
+        measurement.operator,
+        measurement.y,
+        start=measurement.operator.adjoint(measurement.y),
+        allowed=measurement.allowed,
+        iterations=settings.iterations or MOST_CG,
+        tolerance=1e-4,
+    )
+    return Estimate(x, taken)
+
+
+def l1_wavelet(measurement: Measurement, settings: Settings) -> Estimate:
+    """Minimise ``||A x - y||^2 / 2 + weight ||W x||_1`` by FISTA (Lustig 2007, eq. 3), detail coefficients alone.
+
+    The wavelets are shifted at random before every step (Figueiredo & Nowak 2003), and images of several sets or
+    coils are shrunk jointly.
+    """
+    y, operator = measurement.y, measurement.operator
+    start = operator.adjoint(y)
+    shape = y.shape[-3:]
+    wavelet = Wavelet((shape[0], shape[1], shape[2]), axes=measurement.encoded, levels=LEVELS)
+    amount = settings.weight * brightness(start)
+    generator = torch.Generator().manual_seed(settings.seed)
+    dims = tuple(axis - 3 for axis in wavelet.axes)
+
+    def shrink(x: Tensor, iteration: int) -> Tensor:
+        shifts = torch.randint(0, 2**wavelet.levels, (len(dims),), generator=generator).tolist()
+        w = wavelet.forward(x.roll(shifts, dims) if dims else x)
+        kept = w[wavelet.corner].clone()
+        w = soft_threshold(w, amount, dim=-4)
+        w[wavelet.corner] = kept
+        x = wavelet.adjoint(w)
+        return x.roll([-s for s in shifts], dims) if dims else x
+
+    x, taken = fista(operator, y, shrink, start=start, iterations=settings.iterations or MOST_FISTA)
+    return Estimate(x, taken)
+
+
+METHODS: Mapping[str, Method] = {"zero-filled": zero_filled, "cg-sense": cg_sense, "l1-wavelet": l1_wavelet}
+"""Methods by the name that options have for them."""
+
+
+def brightness(images: Tensor) -> float:
+    """Give the 99.9th percentile of the magnitude over all sets."""
+    size = torch.linalg.vector_norm(images, dim=-4).flatten().sort().values
+    return float(size[int(0.999 * (len(size) - 1))])
