@@ -1,9 +1,12 @@
 import pytest
 import torch
 
-from benchmarks import dicom, speed
+from benchmarks import dicom, kspace, speed
 from medidiff.errors import ModelError
+from medidiff.io import write_nifti
 from medidiff.models import build_network, save_model
+from medidiff.volume import Volume
+from tests.physics.heads import grid, head
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +41,14 @@ def test_the_dicom_benchmarks_study_and_series_are_what_they_say(tmp_path):
     assert dicom.make_study(tmp_path / "study") == len(list((tmp_path / "study").iterdir())) == 300
     dicom.make_series(tmp_path / "series", 5, 16)
     dicom.read(tmp_path / "series")
+
+
+def test_the_kspace_benchmark_prints_a_line_for_each_setting(tmp_path, capsys, monkeypatch):
+    image = Volume(100 * head((40, 36, 12)).numpy(), grid((40, 36, 12)))
+    write_nifti(image, tmp_path / "head.nii.gz", description="a head")
+    monkeypatch.setattr(kspace, "WEIGHTS", (0.003,))
+    monkeypatch.setattr(kspace, "ITERATIONS", (4,))
+    lines = kspace.main([str(tmp_path / "head.nii.gz"), "--accelerations", "1.4", "--slices", "3"])
+    assert len(lines) == len(capsys.readouterr().out.splitlines()) - 2 == 4
+    errors = {line["method"]: line["nmse"] for line in lines}
+    assert errors["l1-wavelet"] < errors["zero-filled"]

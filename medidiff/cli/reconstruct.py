@@ -65,7 +65,7 @@ class Request:
 @click.option(
     "--weight",
     type=click.FloatRange(min=0),
-    default=0.001,
+    default=0.003,
     show_default=True,
     metavar="W",
     help="Of the wavelets of l1-wavelet, relative to the brightness of the zero-filled image.",

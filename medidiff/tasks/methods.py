@@ -28,7 +28,7 @@ class Settings:
     """
 
     iterations: int | None = None
-    weight: float = 0.001
+    weight: float = 0.003
     seed: int = 0
 
 
