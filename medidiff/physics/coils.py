@@ -1,7 +1,8 @@
 """Sensitivity maps for a measurement: the candidates, and the choice among them by samples that were left out."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import cast
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from medidiff.physics.espirit import CROP, KERNEL, espirit
 from medidiff.physics.fourier import Fourier, middle
-from medidiff.physics.iterate import conjugate_gradients
+from medidiff.physics.iterate import gradient_steps
 from medidiff.physics.sense import encoding
 
 __all__ = ["Maps", "calibration", "choose_maps", "low_resolution_maps"]
@@ -20,10 +21,14 @@ FEWEST_LINES = 4
 """Of the calibration region along each axis; with fewer there are no maps to be had."""
 LEFT_OUT = 0.1
 """Share of the samples of the calibration region, and of the others, by which maps are judged."""
-ITERATIONS = (3, 3, 6)
-"""Of the trial reconstruction, between looks at its error: stopped early it is less noisy."""
+MOST_ITERATIONS = 20
+"""Of a trial reconstruction: how many are best is told by the samples left out, too."""
+GIVEN_UP = 1.3
+"""Factor over the least error at which a trial ends: noise only grows from there."""
 MOST_PLANES = 32
 """Across the readout, or slices, in which maps are judged."""
+USEFUL = 0.8
+"""Error above which no maps are used: those of pure noise reach 0.9, since the calibration region made them, too."""
 WORTH = 0.98
 """Factor by which the error must fall for a more complex model to be chosen."""
 
@@ -41,11 +46,14 @@ class Maps:
     errors
         Of each candidate: energy of the error of left-out samples over their energy, the mean of that of the
         calibration region and that of the others. 1 is no better than zeros, which the zero-filled image takes.
+    iterations
+        After how many conjugate gradients from the zero-filled image that error was least; None if it is not known.
     """
 
     maps: Tensor | None
     kind: str
-    errors: dict[str, float]
+    errors: dict[str, float] = field(default_factory=dict)
+    iterations: int | None = None
 
 
 def calibration(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> Tensor | None:
@@ -113,14 +121,16 @@ def choose_maps(
     shown, hidden = _divided(mask, centre.shape[1:], seed)
     best: Tensor | None = None
     kind, errors = "coil by coil: no maps explain the data", {"coil by coil": 1.0}
+    iterations = 0
     trial, planes = _trial(data, mask, axes)
     for name, maps in _candidates(centre, shape, axes, kernel, crop):
         part = maps.index_select(planes[0] - 3, planes[1])
         open_axes = [a for a in axes if mask.shape[a] > 1]
-        errors[name] = _error(trial, shown, hidden, part, open_axes) if hidden else 0.0
-        if errors[name] < WORTH * min(error for other, error in errors.items() if other != name):
-            best, kind = maps, name
-    return Maps(best, kind, errors)
+        found = _errors(trial, shown, hidden, part, open_axes)
+        errors[name] = min(found)
+        if errors[name] < min([USEFUL, *(WORTH * error for other, error in errors.items() if other != name)]):
+            best, kind, iterations = maps, name, found.index(min(found))
+    return Maps(best, kind, errors, iterations if hidden else None)
 
 
 def _candidates(
@@ -167,15 +177,19 @@ def _trial(data: Tensor, mask: Tensor, axes: Sequence[int]) -> tuple[Tensor, tup
     return data.index_select(along[0] - 3, planes), (along[0], planes)
 
 
-def _error(data: Tensor, shown: Tensor, hidden: Sequence[Tensor], maps: Tensor, axes: Sequence[int]) -> float:
-    """Mean over the parts left out of the error's energy over theirs, at the best of some numbers of iterations."""
+def _errors(data: Tensor, shown: Tensor, hidden: Sequence[Tensor], maps: Tensor, axes: Sequence[int]) -> list[float]:
+    """Mean over the parts left out of the error's energy over theirs, before and after each iteration."""
+    if not hidden:
+        return [0.0]
     operator, everywhere = encoding(shown, maps, axes=axes), encoding(torch.ones_like(shown), maps, axes=axes)
-    x, errors = operator.adjoint(data * shown), []
-    for more in ITERATIONS:
-        x, _ = conjugate_gradients(operator, data * shown, start=x, iterations=more)
+    energies = [max(_energy(data * part), 1e-30) for part in hidden]
+    known, errors = data * shown, []
+    for x in islice(gradient_steps(operator, known, start=operator.adjoint(known)), MOST_ITERATIONS + 1):
         wrong = everywhere.forward(x) - data
-        errors.append(sum(_energy(wrong * part) / max(_energy(data * part), 1e-30) for part in hidden) / len(hidden))
-    return min(errors)
+        errors.append(sum(_energy(wrong * p) / e for p, e in zip(hidden, energies, strict=True)) / len(hidden))
+        if errors[-1] > GIVEN_UP * min(errors):
+            break
+    return errors
 
 
 def _energy(x: Tensor) -> float:

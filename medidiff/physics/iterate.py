@@ -1,13 +1,14 @@
 """Iterative solves for any linear operator: conjugate gradients with a discrepancy stop, and FISTA."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from medidiff.physics.linop import LinearOperator
 
-__all__ = ["conjugate_gradients", "fista"]
+__all__ = ["conjugate_gradients", "fista", "gradient_steps"]
 
 
 def conjugate_gradients(
@@ -47,22 +48,39 @@ def conjugate_gradients(
     tuple
         ``(..., set, x, y, z)``, and the number of iterations taken.
     """
-    origin = torch.zeros_like(operator.adjoint(y)) if start is None else start
-    x, s = origin, y - operator.forward(origin)
+    steps = gradient_steps(operator, y, start=start, weight=weight, allowed=allowed, tolerance=tolerance)
+    x, taken = next(steps), 0
+    for taken, x in enumerate(islice(steps, iterations), 1):  # noqa: B007 - the last ones count
+        pass
+    return x, taken
+
+
+def gradient_steps(
+    operator: LinearOperator,
+    y: Tensor,
+    *,
+    start: Tensor | None = None,
+    weight: float = 0.0,
+    allowed: float = 0.0,
+    tolerance: float = 1e-5,
+) -> Iterator[Tensor]:
+    """Give the start and then the image after each step of `conjugate_gradients`, until it has converged."""
+    x = origin = torch.zeros_like(operator.adjoint(y)) if start is None else start
+    s = y - operator.forward(origin)
     r = operator.adjoint(s)
     p, gamma = r, _power(r)
     first = _power(operator.adjoint(y)).clamp_min(torch.finfo(gamma.dtype).tiny)
-    for iteration in range(iterations):
+    while True:
+        yield x
         going = (_power(s) > allowed**2) & (gamma > tolerance**2 * first)
         if not going.any():
-            return x, iteration
+            return
         q = operator.forward(p)
         step = torch.where(going, gamma / (_power(q) + weight * _power(p)).clamp_min(1e-37), 0)
         x, s = x + step * p, s - step * q
         r = operator.adjoint(s) - weight * (x - origin)
         gamma, before = _power(r), gamma
         p = r + gamma / before.clamp_min(1e-37) * p
-    return x, iterations
 
 
 def fista(

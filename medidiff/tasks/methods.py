@@ -54,16 +54,25 @@ def zero_filled(measurement: Measurement, settings: Settings) -> Estimate:
 
 
 def cg_sense(measurement: Measurement, settings: Settings) -> Estimate:
-    """Find least squares by conjugate gradients (Pruessmann 2001), stopped once the residual is the noise."""
+    """Find least squares by conjugate gradients (Pruessmann 2001).
+
+    They end once the residual is the noise, or after as many iterations as predicted left-out samples best.
+    """
     x, taken = conjugate_gradients(
         measurement.operator,
         measurement.y,
         start=measurement.operator.adjoint(measurement.y),
         allowed=measurement.allowed,
-        iterations=settings.iterations or MOST_CG,
+        iterations=_iterations(measurement, settings),
         tolerance=1e-4,
     )
     return Estimate(x, taken)
+
+
+def _iterations(measurement: Measurement, settings: Settings) -> int:
+    """As many as asked for; else as predicted left-out samples best, for each more fits noise and faults of maps."""
+    told = measurement.maps.iterations
+    return settings.iterations or (MOST_CG if told is None else told)
 
 
 def l1_wavelet(measurement: Measurement, settings: Settings) -> Estimate:

@@ -53,7 +53,7 @@ def test_coils_that_no_maps_explain_are_taken_one_by_one():
     y = drawn((6, 48, 40, 1), dtype=torch.complex64)
     found = chosen(y, lines(acceleration=2))
     assert found.maps is None
-    assert min(found.errors.values()) > 0.98
+    assert min(found.errors.values()) > 0.85
 
 
 def test_one_coil_needs_no_maps():

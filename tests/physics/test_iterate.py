@@ -83,3 +83,21 @@ def test_fista_meets_the_conditions_of_the_lasso(small):
     assert float(gradient.abs().max()) < 0.2001
     assert on.any()
     assert not on.all()
+
+
+def test_conjugate_gradients_are_those_of_sigpy():
+    mri = pytest.importorskip("sigpy.mri", reason="sigpy is not installed", exc_type=ImportError)
+    _, maps, y = measured(noise=0.02)
+    mask = lines()
+    theirs = mri.app.SenseRecon(
+        (y * mask)[..., 0].numpy(),
+        maps[0, ..., 0].numpy(),
+        lamda=0.01,
+        weights=mask.expand(1, 40, 1)[..., 0].numpy(),
+        max_iter=100,
+        show_pbar=False,
+    ).run()
+    operator = encoding(mask, maps, axes=(0, 1))
+    start = torch.zeros(1, 48, 40, 1, dtype=torch.complex64)
+    ours, _ = conjugate_gradients(operator, y * mask, start=start, weight=0.01, iterations=100)
+    assert error(ours[0, ..., 0], torch.from_numpy(theirs)) < 1e-5

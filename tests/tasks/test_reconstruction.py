@@ -99,6 +99,14 @@ def test_the_residual_of_conjugate_gradients_is_the_noise():
     assert 0.7 < told["data_residual"]["over_noise"] <= 1.2
 
 
+def test_iterations_end_before_faults_of_maps_are_fitted():
+    known = scan(lines(acceleration=3, calibration=8, seed=1), noise=0.02)
+    chosen, many = (reconstruct(known, iterations=n, noise=0, device="cpu") for n in (None, 30))
+    assert chosen.provenance["iterations"] < 30
+    truth = head().numpy()
+    assert nmse(chosen.volume.array, truth) < nmse(many.volume.array, truth)
+
+
 def test_a_noise_scan_whitens_and_tells_the_level():
     rng = np.random.default_rng(1)
     noise = (0.05 / 2**0.5 * (rng.standard_normal((6, 5000, 2)) @ [1, 1j])).astype(np.complex64)
