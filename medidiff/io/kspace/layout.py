@@ -15,7 +15,8 @@ __all__ = ["centre_offset", "placed", "standing"]
 
 Array = NDArray[Any]
 
-MOST_COILS = 256
+MOST_COILS, USUAL_COILS = 128, 32
+"""More than the former, or than the latter and twice the samples along an encoded axis, are no coils."""
 FARTHEST = 0.125
 """Distance of the strongest frequency from the middle, as a fraction of k-space, beyond which it is not centred."""
 
@@ -108,8 +109,9 @@ def _check_axes(data: Array, axes: Sequence[int], path: Path) -> None:
     if len(axes) < 2 or any(shape[a] < 2 for a in axes):
         found = f"(coil, x, y, z) = {data.shape}, encoded {''.join('xyz'[a] for a in axes)}"
         raise InputError("fewer than two encoded axes", where=str(path), found=found, needed="2 or 3, of 2 or more")
-    if len(data) > MOST_COILS:
-        found, hint = f"{len(data)} coils", "put the coils first: (coil, x, y, z)"
+    fewest = min(shape[a] for a in axes)
+    if len(data) > MOST_COILS or len(data) > max(USUAL_COILS, 2 * fewest):
+        found, hint = f"{len(data)} coils and {shape} samples", "put the coils first: (coil, x, y, z)"
         raise InputError("axes are in another order", where=str(path), found=found, hint=hint)
 
 

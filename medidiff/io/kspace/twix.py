@@ -43,7 +43,7 @@ def read_twix(path: Path) -> KSpace:
     partitions, slices = counts["Par"], counts["Sli"]
     if partitions > 1 and slices > 1:
         raise InputError("several slabs", where=str(path), found=f"{slices} slabs of {partitions} partitions")
-    samples = np.asarray(array[:])
+    samples = _samples(array, path)
     data = samples.reshape(partitions * slices, counts["Lin"], counts["Cha"], counts["Col"]).transpose(2, 3, 1, 0)
     geometry, order = _geometry(scan["geometry"], data.shape[1:], slab=slices == 1)
     return placed(
@@ -82,6 +82,14 @@ def _looks_like_twix(path: Path) -> bool:
         first = np.frombuffer(stream.read(8).ljust(8, b"\0"), "<u4")
     several = first[0] < 10_000 and 0 < first[1] <= 64
     return bool(several or 10_000 <= first[0] < path.stat().st_size)
+
+
+def _samples(array: Any, path: Path) -> NDArray[np.complex64]:
+    try:
+        return np.asarray(array[:])
+    except (ValueError, IndexError, OSError) as error:
+        hint = "copy it again"
+        raise InputError("twix file is cut short or damaged", where=str(path), found=str(error), hint=hint) from error
 
 
 def _noise(scan: Mapping[str, Any]) -> NDArray[np.complex64] | None:

@@ -1,6 +1,7 @@
 """Whatever is wrong with k-space is told in one clear line."""
 
 import builtins
+import gc
 import importlib.util
 
 import h5py
@@ -21,6 +22,10 @@ def saved(array, path):
 
 def wrong_axes(folder):
     return saved(kspace((300, 40, 2), number=2).data.transpose(1, 2, 3, 0), folder / "a.npy")
+
+
+def coils_last(folder):
+    return saved(kspace((120, 100, 1)).data[..., 0].transpose(1, 2, 0), folder / "a.npy")
 
 
 def not_centred(folder):
@@ -163,6 +168,7 @@ def other_suffix(folder):
 
 BAD = {
     wrong_axes: "axes are in another order",
+    coils_last: "axes are in another order",
     not_centred: "k-space is not centred",
     an_image: "k-space is not centred",
     not_a_number: "1 NaN or Inf",
@@ -215,6 +221,17 @@ def test_a_mask_may_claim_lines_that_were_zero_filled(tmp_path):
     with h5py.File(tmp_path / "a.h5", "a") as file:
         file["mask"] = np.ones(40)
     assert np.array_equal(read_kspace(tmp_path / "a.h5").sampled, known.sampled)
+
+
+@pytest.mark.realdata
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kept", [3000, 900_000])
+def test_a_twix_file_that_is_cut_short_is_told(shared, tmp_path, kept):
+    pytest.importorskip("twixtools", reason="twixtools is not installed")
+    (tmp_path / "cut.dat").write_bytes((shared / "kspace" / "gre.dat").read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"twix file (cannot be read|is cut short)"):
+        read_kspace(tmp_path / "cut.dat")
+    gc.collect()
 
 
 @pytest.mark.parametrize(
