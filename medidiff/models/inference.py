@@ -61,6 +61,7 @@ def denoiser_of(
                     stacked,
                     tile=edge,
                     overlap=overlap,
+                    multiple=model.network.multiple,
                     batch=batch,
                     progress=progress,
                 )
