@@ -1,12 +1,17 @@
-"""How series are shown without saying whose they are: short hashes, and descriptions without names."""
+"""How series are shown without saying whose they are: short hashes, descriptions without names, silent libraries."""
 
 import hashlib
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pydicom import Dataset
+from pydicom import Dataset, config
 
-__all__ = ["Patient", "described", "hashed", "patient_of"]
+from medidiff.errors import InputError, MedidiffError
+
+__all__ = ["Patient", "described", "discreet", "hashed", "patient_of"]
 
 HASH_DIGITS = 8
 SHORTEST = 2
@@ -16,6 +21,34 @@ PARTS = re.compile(r"[\^=\s,.\\'\[\]]+")
 
 TELLING = ("PatientName", "PatientID", "PatientBirthDate", "OtherPatientIDs", "AccessionNumber", "StudyDate")
 """Elements whose values are taken out of what is shown."""
+
+
+@contextmanager
+def discreet(what: str) -> Iterator[None]:
+    """Work on other people's headers so that neither a warning nor an error repeats what stands in them.
+
+    Parameters
+    ----------
+    what
+        What could not be done, for the error.
+
+    Raises
+    ------
+    InputError
+        In place of whatever a library raises.
+    """
+    before = config.settings.reading_validation_mode
+    config.settings.reading_validation_mode = config.IGNORE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (MedidiffError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(what, found=type(error).__name__) from error
+    finally:
+        config.settings.reading_validation_mode = before
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,23 @@
 """Headers of many objects sorted into series and volumes, whatever their files are called."""
 
-import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydicom import Dataset, config, dcmread
+from pydicom import Dataset, dcmread
 from pydicom.tag import Tag
 
 from medidiff.errors import InputError
 from medidiff.io.dicom.frame import FRAME_TAGS, Frame, frames_of, number
-from medidiff.io.dicom.privacy import TELLING, described, hashed, patient_of
+from medidiff.io.dicom.privacy import TELLING, described, discreet, hashed, patient_of
 from medidiff.io.dicom.refusal import IMAGE_CLASSES, component_refusal, frame_words, object_refusal, words_refusal
 from medidiff.io.dicom.series import Series, Stray
 from medidiff.io.dicom.split import split
 from medidiff.io.dicom.vendors import VENDOR_TAGS
 from medidiff.io.source import Archives, Source
 
-__all__ = ["quiet", "scan"]
+__all__ = ["scan"]
 
 OBJECT_TAGS = (
     "SOPClassUID",
@@ -72,7 +70,7 @@ def scan(sources: Iterable[Source]) -> tuple[list[Series], list[Stray]]:
     """
     strays: list[Stray] = []
     groups: dict[tuple[str, str, str], list[_Object]] = defaultdict(list)
-    with Archives() as archives, quiet():
+    with Archives() as archives, discreet("headers cannot be sorted into series"):
         for source in sources:
             try:
                 found = _read(source, archives)
@@ -85,19 +83,6 @@ def scan(sources: Iterable[Source]) -> tuple[list[Series], list[Stray]]:
             groups[_key(found)].append(found)
         series = [_series(key, groups[key]) for key in sorted(groups)]
     return sorted(series, key=lambda each: (each.study, each.number or 0, each.code)), strays
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Read what is there, without a word on how it breaks the standard."""
-    before = config.settings.reading_validation_mode
-    config.settings.reading_validation_mode = config.IGNORE
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        config.settings.reading_validation_mode = before
 
 
 def _read(source: Source, archives: Archives) -> _Object:

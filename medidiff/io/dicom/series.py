@@ -25,12 +25,15 @@ class Stack:
         Its slices, in no order.
     refusal
         Why it is not enhanced, whatever its geometry; empty if it is.
+    place
+        Its number among the volumes of the series, from 0.
     """
 
     series: "Series"
     name: str
     frames: tuple[Frame, ...] = field(repr=False)
     refusal: str = ""
+    place: int = 0
 
     @property
     def label(self) -> str:
@@ -100,8 +103,11 @@ class Series:
 
     def with_stacks(self, parts: list[tuple[str, list[Frame]]]) -> "Series":
         """Give the series its volumes."""
-        stacks = tuple(Stack(self, name, tuple(frames), _refusal(frames[0].traits)) for name, frames in parts)
-        return replace(self, stacks=stacks)
+        stacks = (
+            Stack(self, name, tuple(frames), _refusal(frames[0].traits), place)
+            for place, (name, frames) in enumerate(parts)
+        )
+        return replace(self, stacks=tuple(stacks))
 
 
 @dataclass(frozen=True)
