@@ -169,9 +169,9 @@ def _all_frames(source: Dataset) -> Sequence[int | None]:
 def _check(sources: Sequence[Dataset]) -> None:
     if not sources:
         raise InputError("no source slices", needed="the headers of the series that the result is derived from")
-    kinds = sorted({str(source.get("Modality", "none")) for source in sources})
-    if kinds != ["MR"]:
-        raise InputError("source is not MR", found=f"modality {', '.join(kinds)}", needed="MR")
+    others = sum(source.get("Modality") != "MR" for source in sources)
+    if others:
+        raise InputError("source is not MR", found=f"{others} slices of another modality or none", needed="MR")
     for keyword in ("SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID", "Rows", "Columns"):
         if not all(source.get(keyword) for source in sources):
             raise InputError(f"source slice without {keyword}")

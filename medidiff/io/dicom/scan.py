@@ -10,7 +10,7 @@ from pydicom.tag import Tag
 
 from medidiff.errors import InputError
 from medidiff.io.dicom.frame import FRAME_TAGS, Frame, frames_of, number
-from medidiff.io.dicom.privacy import TELLING, described, discreet, hashed, patient_of
+from medidiff.io.dicom.privacy import TELLING, cleaned, described, discreet, hashed, patient_of
 from medidiff.io.dicom.refusal import IMAGE_CLASSES, component_refusal, frame_words, object_refusal, words_refusal
 from medidiff.io.dicom.series import Series, Stray
 from medidiff.io.dicom.split import split
@@ -91,7 +91,7 @@ def _read(source: Source, archives: Archives) -> _Object:
     if not (header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")):
         raise InputError("not DICOM, or without a kind of object")
     header.setdefault("SOPClassUID", header.file_meta.get("MediaStorageSOPClassUID"))
-    refusal = object_refusal(header)
+    refusal = cleaned(object_refusal(header), header)
     frames = tuple(_told(frame, header, refusal) for frame in frames_of(header, source)) if _is_image(header) else ()
     for keyword in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
         if keyword in header:
@@ -108,7 +108,7 @@ def _told(frame: Frame, header: Dataset, refusal: str) -> Frame:
     own = (header.get("PerFrameFunctionalGroupsSequence") or [Dataset()])[frame.index :][:1]
     shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     words = frame_words(own[0], shared) if own else ()
-    told = refusal or words_refusal(words) or component_refusal(frame.traits["component"])
+    told = refusal or cleaned(words_refusal(words), header) or component_refusal(frame.traits["component"])
     return replace(frame, traits={**frame.traits, "refusal": told or None})
 
 
@@ -133,7 +133,7 @@ def _series(key: tuple[str, str, str], objects: Sequence[_Object]) -> Series:
         code=hashed(f"{uid} {kind}"),
         number=None if (told := number(header.get("SeriesNumber"))) is None else int(told),
         description=described(header),
-        modality=str(header.get("Modality") or ""),
+        modality=cleaned(str(header.get("Modality") or ""), header),
         manufacturer=str(header.get("Manufacturer") or ""),
         kind=IMAGE_CLASSES.get(header.SOPClassUID, ""),
         objects=len(unique),

@@ -287,7 +287,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("tags", "error", "what"),
         [
-            ({"Modality": "CT"}, InputError, "source is not MR .*CT"),
+            ({"Modality": "CT"}, InputError, "source is not MR .*another modality"),
             ({"SOPInstanceUID": "1.2"}, InputError, "share one SOP Instance UID"),
             ({"StudyInstanceUID": None}, InputError, "without StudyInstanceUID"),
             ({"ImagePositionPatient": None}, GeometryError, "without a usable ImagePositionPatient"),
