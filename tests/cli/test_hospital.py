@@ -107,6 +107,38 @@ class TestBelonging:
         assert len(calls) == begun + 1
 
 
+class TestDamage:
+    """A header that makes no sense spoils its own series, and not the table of the study."""
+
+    @pytest.fixture
+    def flat(self, series):
+        """A second series beside the good one, whose pixels have no width."""
+        write(slices(Plan(values(SHAPE), number=5), PixelSpacing=[0, 1]), series / "flat")
+        return series
+
+    def test_inspect_goes_on(self, cli, flat):
+        result = cli("inspect", flat, "--json", "--select", "spacing=1-")
+        assert result.exit_code == 0, result.stderr
+        good_one, bad_one = json.loads(result.stdout)["series"]
+        assert (good_one["enhance"], bad_one["enhance"]) == (True, False)
+        assert "pixel spacing is not above zero (found 6 of 6 slices)" in bad_one["reason"]
+
+    def test_enhance_goes_on(self, cli, calls, flat, tmp_path):
+        assert "6 of 6 slices" in cli("enhance", "-i", flat, "-o", tmp_path / "out", "--dry-run").stdout
+        result = cli("enhance", "-i", flat, "-o", tmp_path / "out")
+        assert result.exit_code == 5
+        assert "unexpected" not in result.stderr
+
+    def test_so_it_does_whatever_a_library_raises(self, cli, series, monkeypatch):
+        def broken(*_, **__):
+            raise ValueError("Doe^Jane")
+
+        monkeypatch.setattr("medidiff.io.dicom.arrange._geometry", broken)
+        result = cli("inspect", series)
+        assert "slices cannot be put in their places (found ValueError)" in result.stdout
+        assert "Doe" not in result.stdout + result.stderr
+
+
 class TestResume:
     """Running the command again."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from medidiff.io.dicom.arrange import Arrangement, arrange
 from medidiff.io.dicom.frame import Frame
-from medidiff.io.dicom.privacy import Patient
+from medidiff.io.dicom.privacy import Patient, discreet
 from medidiff.io.source import Source
 
 __all__ = ["Series", "Stack", "Stray"]
@@ -47,7 +47,8 @@ class Stack:
 
     def arrangement(self, *, allow_irregular: bool = False) -> Arrangement:
         """Order the slices; see `arrange` for what is refused."""
-        return arrange(self.frames, allow_irregular=allow_irregular, where=self.label)
+        with discreet("slices cannot be put in their places"):
+            return arrange(self.frames, allow_irregular=allow_irregular, where=self.label)
 
 
 @dataclass(frozen=True, eq=False)
