@@ -129,6 +129,16 @@ class TestDamage:
         assert result.exit_code == 5
         assert "unexpected" not in result.stderr
 
+    @pytest.mark.parametrize("tag", [b"\x20\0\x11\0IS", b"\x08\0\x3e\x10LO", b"\x10\0\x20\0LO"])
+    def test_an_element_that_cannot_be_understood_costs_its_object_alone(self, tag, cli, calls, series, tmp_path):
+        path = write(slices(Plan(values(SHAPE), number=5)), series / "damaged")[2]
+        assert tag in path.read_bytes()
+        path.write_bytes(path.read_bytes().replace(tag, tag[:4] + b"I-"))
+        result = cli("enhance", "-i", series, "-o", tmp_path / "out", "-v")
+        assert "header cannot be understood" in result.stderr
+        assert "missing slices" in result.stderr
+        assert "1 done, 1 failed" in result.stderr
+
     def test_so_it_does_whatever_a_library_raises(self, cli, series, monkeypatch):
         def broken(*_, **__):
             raise ValueError("Doe^Jane")

@@ -88,6 +88,8 @@ def scan(sources: Iterable[Source]) -> tuple[list[Series], list[Stray]]:
 def _read(source: Source, archives: Archives) -> _Object:
     with archives.open(source) as stream:
         header = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=WANTED)
+    for _ in header:
+        pass  # pydicom understands an element when it is asked for; what cannot be understood must fail here, alone
     if not (header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")):
         raise InputError("not DICOM, or without a kind of object")
     header.setdefault("SOPClassUID", header.file_meta.get("MediaStorageSOPClassUID"))
