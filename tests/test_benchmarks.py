@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -38,3 +40,21 @@ def test_the_dicom_benchmarks_study_and_series_are_what_they_say(tmp_path):
     assert dicom.make_study(tmp_path / "study") == len(list((tmp_path / "study").iterdir())) == 300
     dicom.make_series(tmp_path / "series", 5, 16)
     dicom.read(tmp_path / "series")
+
+
+@pytest.mark.realdata
+def test_a_real_series_gives_its_line_of_the_table_in_the_docs():
+    pytest.importorskip("dcm2niix")
+    from benchmarks import dicom_table
+
+    line = f"| {' | '.join(dicom_table.row('dicom2nifti/hyperfine/anatomical/001'))} |"
+    assert line in (Path(__file__).parents[1] / "docs" / "dicom.md").read_text().splitlines()
+
+
+def test_the_table_in_the_docs_has_every_series():
+    pytest.importorskip("dcm2niix")
+    from benchmarks import dicom_table
+    from tests.io.dicom.real import SERIES
+
+    told = (Path(__file__).parents[1] / "docs" / "dicom.md").read_text()
+    assert all(f"| {dicom_table._short(folder)} |" in told for folder in SERIES)

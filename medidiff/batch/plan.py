@@ -67,7 +67,9 @@ def plan(
     """
     found, skipped = discover(inputs, output=output, selection=selection, show_phi=show_phi)
     formats = partial(formats_for, form, has_template=template is not None)
-    cases = tuple(_case(item, output, suffix, formats(from_dicom=item.stack is not None)) for item in found)
+    cases = tuple(
+        _case(item, output, suffix, formats(from_dicom=item.stack is not None, where=str(item.path))) for item in found
+    )
     if any("dicom" in case.formats for case in cases):
         needs_dicom()
     _protect_inputs(cases)

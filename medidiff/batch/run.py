@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from medidiff.batch.case import Case, Manifest, Record, Status
 from medidiff.batch.ledger import Ledger
-from medidiff.batch.objects import check_template
+from medidiff.batch.objects import check_objects
 from medidiff.batch.store import finished, refuse_foreign, save
 from medidiff.errors import AlreadySharp, MedidiffError, OutputError
 from medidiff.io.nifti import check_content, read_nifti
@@ -106,7 +106,7 @@ def _attempt(case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, fo
             refuse_foreign(case)
         volume = _read(case, manifest)
         check_content(volume)
-        check_template(case, manifest, volume)
+        check_objects(case, manifest, volume)
         result = work(volume, watcher.advanced)
         return ended(Status.DONE, facts=save(case, manifest, volume, result))
     except AlreadySharp as told:

@@ -33,9 +33,12 @@ LONGEST_DESCRIPTION = 32
 @click.argument("paths", nargs=-1, required=True, type=options.EXISTING, metavar="PATH...")
 @options.json_option
 @options.select_option
+@options.irregular_option
 @options.show_phi_option
 @options.debug_option
-def command(paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], show_phi: bool) -> None:
+def command(
+    paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], allow_irregular: bool, show_phi: bool
+) -> None:
     """Show what images and DICOM series are, and whether enhance would take them.
 
     Shape, spacing, axes, type and slice thickness. DICOM objects are sorted into series by their headers, whatever
@@ -45,12 +48,12 @@ def command(paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], sho
     from medidiff.cli.outlook import outlook, series_outlook
     from medidiff.io import Selection, explore
 
-    contents, wanted = explore(paths, show_phi=show_phi), Selection.parse(select)
+    contents, wanted = explore(paths, show_phi=show_phi), Selection.parse(select, allow_irregular=allow_irregular)
     images = [outlook(item.path) for item in contents.images]
     series = [
         told | (_private(each) if show_phi else {})
         for each in contents.series
-        for told in series_outlook(each, wanted.why_not)
+        for told in series_outlook(each, wanted.why_not, allow_irregular=allow_irregular)
     ]
     if as_json:
         left_out = [{"path": item.path, "reason": item.reason} for item in contents.skipped]

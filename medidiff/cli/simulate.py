@@ -20,6 +20,7 @@ Examples:
   medidiff simulate thick-slices -i sharp/ -o thick/ --spacing 5
   medidiff simulate thick-slices -i t1.nii.gz -o thick/ --spacing 5 --slice-thickness 4
   medidiff simulate thick-slices -i sharp/ -o thick/ --spacing 3 --axis z --profile rect --noise 2.5
+  medidiff simulate thick-slices -i study_folder/ -o thick/ --spacing 5 --select "description=T1"
 """
 
 
@@ -36,6 +37,7 @@ class Request:
     profile: str
     noise: float
     seed: int
+    select: tuple[str, ...]
     force: bool
     quiet: bool
     verbose: bool
@@ -67,6 +69,7 @@ def command() -> None:
     help="SD of added noise, in the image's units.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help="Of the noise.")
+@options.select_option
 @options.force_option
 @options.debug_option
 @options.verbosity_options
@@ -75,7 +78,7 @@ def thick_slices(**given: Any) -> None:
 
     Every image keeps its name in the output folder and gets a sidecar with SliceThickness, SpacingBetweenSlices and
     what else was done, so that enhance knows how it was made and evaluate finds its reference. Auto takes the axis
-    nearest to head-foot.
+    nearest to head-foot. Results are NIfTI, those of DICOM series too: what no scanner measured goes into no archive.
     """
     simulate(Request(**given))
 
@@ -84,6 +87,7 @@ def simulate(request: Request) -> None:
     """Plan and run."""
     from medidiff.batch import plan
     from medidiff.cli.batches import refuse_empty, run_batch
+    from medidiff.io import Selection
 
     manifest = plan(
         options.gathered(request.inputs, request.more),
@@ -93,6 +97,7 @@ def simulate(request: Request) -> None:
         suffix="",
         options=request.decisive(),
         model={},
+        selection=Selection.parse(request.select),
     )
     refuse_empty(manifest)
     outputs = {"force": request.force, "quiet": request.quiet, "verbose": request.verbose}
