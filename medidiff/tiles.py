@@ -9,7 +9,6 @@ from itertools import product
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 __all__ = ["blend", "starts"]
 
@@ -30,6 +29,7 @@ def blend(
     *,
     tile: int,
     overlap: int,
+    multiple: int = 1,
     batch: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
@@ -38,11 +38,13 @@ def blend(
     Parameters
     ----------
     function
-        ``(b, c, tile, tile, tile)`` to ``(b, 1, tile, tile, tile)``.
+        ``(b, c, x, y, z)`` to ``(b, 1, x, y, z)``.
     x
-        ``(1, c, X, Y, Z)``; sides shorter than a tile are padded with their edge values.
+        ``(1, c, X, Y, Z)``; a side shorter than its tile goes on as its mirror image, in which noise stays noise.
     tile, overlap
-        Voxels along each axis; tiles share at least ``overlap``.
+        Most voxels along each axis, and how many tiles share at least.
+    multiple
+        Tiles of small volumes are as small as they can be with sides divisible by this.
     batch
         Tiles to run at once: changes memory and speed, not the result.
     progress
@@ -54,11 +56,13 @@ def blend(
         ``(1, 1, X, Y, Z)`` float32.
     """
     size = x.shape[-3:]
-    x = pad(x, _padding(size, tile), mode="replicate")
-    window = _window(tile, overlap).to(x.device)
+    edges = [min(tile, -(-n // multiple) * multiple) for n in size]
+    for axis, (n, edge) in enumerate(zip(size, edges, strict=True), start=2):
+        x = x.index_select(axis, _mirrored(n, max(n, edge)).to(x.device))
+    window = _window(edges, overlap).to(x.device)
     total = torch.zeros((1, 1, *x.shape[-3:]), device=x.device)
     weight = torch.zeros_like(total)
-    places = list(_places(x.shape[-3:], tile, overlap))
+    places = list(_places(x.shape[-3:], edges, overlap))
     for first in range(0, len(places), batch):
         chosen = places[first : first + batch]
         answers = function(torch.cat([x[(..., *place)] for place in chosen]))
@@ -70,19 +74,24 @@ def blend(
     return blended[..., : size[0], : size[1], : size[2]]
 
 
-def _padding(size: Sequence[int], tile: int) -> list[int]:
-    missing = [max(0, tile - n) for n in size]
-    return [side for lack in reversed(missing) for side in (0, lack)]
+def _mirrored(size: int, longer: int) -> Tensor:
+    """``(longer,)``, indices 0 to ``size - 1`` and back, as often as needed; the last voxel is not said twice."""
+    wave = torch.arange(longer) % max(1, 2 * (size - 1))
+    return torch.minimum(wave, max(1, 2 * (size - 1)) - wave) if size > 1 else torch.zeros(longer, dtype=torch.long)
 
 
-def _places(size: Sequence[int], tile: int, overlap: int) -> Iterator[Window]:
-    for corner in product(*(starts(n, tile, overlap) for n in size)):
-        x, y, z = (slice(start, start + tile) for start in corner)
+def _places(size: Sequence[int], edges: Sequence[int], overlap: int) -> Iterator[Window]:
+    for corner in product(*(starts(n, edge, overlap) for n, edge in zip(size, edges, strict=True))):
+        x, y, z = (slice(start, start + edge) for start, edge in zip(corner, edges, strict=True))
         yield x, y, z
 
 
-def _window(tile: int, overlap: int) -> Tensor:
-    """``(tile, tile, tile)``, falling linearly towards the faces across the overlap."""
-    distance = torch.minimum(torch.arange(tile), torch.arange(tile).flip(0)) + 0.5
-    ramp = (distance / max(overlap, 1)).clamp(max=1)
-    return ramp[:, None, None] * ramp[:, None] * ramp
+def _window(edges: Sequence[int], overlap: int) -> Tensor:
+    """``(x, y, z)``, falling linearly towards the faces across the overlap."""
+    x, y, z = (_ramp(edge, overlap) for edge in edges)
+    return x[:, None, None] * y[:, None] * z
+
+
+def _ramp(edge: int, overlap: int) -> Tensor:
+    distance = torch.minimum(torch.arange(edge), torch.arange(edge).flip(0)) + 0.5
+    return (distance / max(overlap, 1)).clamp(max=1)

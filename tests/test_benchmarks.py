@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -52,3 +54,21 @@ def test_the_kspace_benchmark_prints_a_line_for_each_setting(tmp_path, capsys, m
     assert len(lines) == len(capsys.readouterr().out.splitlines()) - 2 == 4
     errors = {line["method"]: line["nmse"] for line in lines}
     assert errors["l1-wavelet"] < errors["zero-filled"]
+
+
+@pytest.mark.realdata
+def test_a_real_series_gives_its_line_of_the_table_in_the_docs():
+    pytest.importorskip("dcm2niix")
+    from benchmarks import dicom_table
+
+    line = f"| {' | '.join(dicom_table.row('dicom2nifti/hyperfine/anatomical/001'))} |"
+    assert line in (Path(__file__).parents[1] / "docs" / "dicom.md").read_text().splitlines()
+
+
+def test_the_table_in_the_docs_has_every_series():
+    pytest.importorskip("dcm2niix")
+    from benchmarks import dicom_table
+    from tests.io.dicom.real import SERIES
+
+    told = (Path(__file__).parents[1] / "docs" / "dicom.md").read_text()
+    assert all(f"| {dicom_table._short(folder)} |" in told for folder in SERIES)

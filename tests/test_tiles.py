@@ -57,7 +57,7 @@ def test_the_result_does_not_depend_on_how_many_run_at_once(batch):
     )
 
 
-def test_a_small_volume_is_padded_with_its_edge():
+def test_a_small_volume_is_one_small_tile_that_goes_on_as_its_mirror_image():
     seen = []
 
     def look(tiles):
@@ -65,10 +65,24 @@ def test_a_small_volume_is_padded_with_its_edge():
         return tiles[:, :1]
 
     x = drawn((3, 5, 20))
-    assert blend(look, x, tile=8, overlap=2).shape == (1, 1, 3, 5, 20)
-    assert all(tile.shape == (1, 2, 8, 8, 8) for tile in seen)
+    assert blend(look, x, tile=8, overlap=2, multiple=4).shape == (1, 1, 3, 5, 20)
+    assert all(tile.shape == (1, 2, 4, 8, 8) for tile in seen)
     assert torch.equal(seen[0][0, :, :3, :5], x[0, ..., :8])
-    assert torch.equal(seen[0][0, :, 7, 7], x[0, :, 2, 4, :8])
+    assert torch.equal(seen[0][0, :, 3, 5:], x[0, :, 1, [3, 2, 1], :8])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_noise_beyond_the_faces_is_as_loud_as_within(size):
+    seen = []
+
+    def look(tiles):
+        seen.append(tiles)
+        return tiles
+
+    blend(look, drawn((size, 64, 64), 1), tile=64, overlap=2, multiple=8)
+    steps = seen[0].diff(dim=2)
+    assert seen[0].shape[2] == 8
+    assert size == 1 or steps[:, :, size - 1 :].std() == pytest.approx(2**0.5, rel=0.05)
 
 
 def test_neighbours_fade_into_each_other():

@@ -16,6 +16,9 @@ from medidiff.io.sidecar import write_json
 
 __all__ = ["COLUMNS", "Ledger"]
 
+AS_IT_IS = "surrogateescape"
+"""Names of files that are no UTF-8 keep their bytes."""
+
 COLUMNS = (
     "input",
     "output",
@@ -58,7 +61,7 @@ class Ledger:
 
     def add(self, record: Record) -> None:
         """Append the line of a case; a disk that is full now gets another chance when the run ends."""
-        with suppress(OSError), self._cases.open("a", newline="", encoding="utf-8") as stream:
+        with suppress(OSError), self._cases.open("a", newline="", encoding="utf-8", errors=AS_IT_IS) as stream:
             stream.write(_line(_row(record)))
 
     def close(self, outcome: str, records: Sequence[Record]) -> None:
@@ -75,7 +78,7 @@ class Ledger:
     def _write_cases(self, records: Sequence[Record]) -> None:
         with replacing(self._cases) as stream:
             for row in (COLUMNS, *map(_row, records)):
-                stream.write(_line(row).encode())
+                stream.write(_line(row).encode(errors=AS_IT_IS))
 
     def _write_run(self, outcome: str, records: Sequence[Record]) -> None:
         plan, now = self._manifest, datetime.now(UTC)

@@ -13,22 +13,35 @@ if TYPE_CHECKING:
     from medidiff.io.dicom import Origin
     from medidiff.tasks import Result
 
-__all__ = ["check_template", "discard_objects", "refuse_foreign_objects", "template_used", "write_objects"]
+__all__ = [
+    "check_objects",
+    "count_objects",
+    "discard_objects",
+    "refuse_foreign_objects",
+    "template_used",
+    "write_objects",
+]
 
 
-def check_template(case: Case, manifest: Manifest, source: Volume) -> None:
-    """Make sure, before hours of work, that a NIfTI image lies where the series of the template does.
+def check_objects(case: Case, manifest: Manifest, source: Volume) -> None:
+    """Make sure, before hours of work, that DICOM can be made of a case if it is to be.
+
+    Its folder must be free and the headers those of one series of one patient. A NIfTI image must lie where the series
+    of the template does: nothing else tells whether it belongs to it.
 
     Raises
     ------
     MedidiffError
-        As `medidiff.io.dicom.output.template_sources`.
+        As `refuse_foreign_objects`, and `source_grid` and `template_sources` in `medidiff.io.dicom.output`.
     """
-    if case.stack is None and "dicom" in case.formats:
-        from medidiff.io.dicom.output import template_sources
+    if "dicom" in case.formats:
+        from medidiff.io.dicom.output import source_grid, template_sources
 
+        refuse_foreign_objects(case)
         origin = _origin(manifest, source)
-        template_sources(origin.sources, source, frames=origin.frames)
+        source_grid(origin.sources, frames=origin.frames)
+        if case.stack is None:
+            template_sources(origin.sources, source, frames=origin.frames)
 
 
 def template_used(case: Case, manifest: Manifest) -> dict[str, Any]:
@@ -38,8 +51,18 @@ def template_used(case: Case, manifest: Manifest) -> dict[str, Any]:
     return {"dicom_template": manifest.template.label}
 
 
-def write_objects(case: Case, manifest: Manifest, source: Volume, result: "Result") -> None:
+def count_objects(case: Case) -> int:
+    """Tell how many objects lie in the folder of a case; none if it is not written as DICOM."""
+    return sum(path.is_file() for path in case.objects.glob("*/*.dcm")) if "dicom" in case.formats else 0
+
+
+def write_objects(case: Case, manifest: Manifest, source: Volume, result: "Result") -> int:
     """Write the derived series, and the uncertainty as a parametric map, into the case's folder of objects.
+
+    Returns
+    -------
+    int
+        How many objects these are.
 
     Raises
     ------
@@ -54,8 +77,9 @@ def write_objects(case: Case, manifest: Manifest, source: Volume, result: "Resul
         "seed": options.get("seed"),
         "options": options,
         "name": case.stack.name if case.stack else "",
+        "place": case.stack.place if case.stack else 0,
     }
-    write_result(result, origin.sources, case.objects, facts=facts, frames=origin.frames)
+    return len(write_result(result, origin.sources, case.objects, facts=facts, frames=origin.frames))
 
 
 def refuse_foreign_objects(case: Case) -> None:

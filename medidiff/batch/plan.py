@@ -79,7 +79,12 @@ def plan(
     found, skipped = search(inputs, output=output)
     formats = partial(formats_for, form, has_template=template is not None)
     cases = tuple(
-        _case(item, output, suffix, ("kspace",) if form == "kspace" else formats(from_dicom=item.stack is not None))
+        _case(
+            item,
+            output,
+            suffix,
+            ("kspace",) if form == "kspace" else formats(from_dicom=item.stack is not None, where=str(item.path)),
+        )
         for item in found
     )
     if any("dicom" in case.formats for case in cases):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from medidiff.batch.case import Case, Manifest, Record, Status
 from medidiff.batch.ledger import Ledger
-from medidiff.batch.objects import check_template
+from medidiff.batch.objects import check_objects
 from medidiff.batch.store import finished, refuse_foreign, save
 from medidiff.errors import AlreadySharp, MedidiffError, OutputError
 from medidiff.io.nifti import check_content, read_nifti
@@ -135,7 +135,7 @@ def _checked(case: Case, manifest: Manifest) -> Volume:
     """Read an image and make sure that there is something to work on."""
     volume = _read(case, manifest)
     check_content(volume)
-    check_template(case, manifest, volume)
+    check_objects(case, manifest, volume)
     return volume
 
 

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from medidiff import __version__
 from medidiff.batch.case import RESEARCH_ONLY, Case, Manifest
-from medidiff.batch.objects import discard_objects, refuse_foreign_objects, template_used, write_objects
+from medidiff.batch.objects import (
+    count_objects,
+    discard_objects,
+    template_used,
+    write_objects,
+)
 from medidiff.errors import InputError, MedidiffError, OutputError
 from medidiff.io.atomic import make_folder, remove
 from medidiff.io.header import read_header
@@ -69,7 +74,7 @@ def finished(case: Case, manifest: Manifest) -> dict[str, Any]:
     except InputError:
         return {}
     whole = _are_files(case.proofs(uncertainty=bool(told.get("has_uncertainty"))))
-    return told if same and whole else {}
+    return told if same and whole and told.get("objects", 0) == count_objects(case) else {}
 
 
 def _are_files(paths: Iterable[Path]) -> bool:
@@ -86,8 +91,6 @@ def refuse_foreign(case: Case) -> None:
     OutputError
         If it is a folder.
     """
-    if "dicom" in case.formats:
-        refuse_foreign_objects(case)
     for path in (case.image, case.uncertainty, case.sidecar):
         if path.exists() and not _ours(path) and not (path == case.sidecar and _ours(case.image)):
             what, hint = "exists and was not written by medidiff", "move it, or overwrite it with --force"
@@ -119,7 +122,7 @@ def save(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Resul
             undo.callback(_discard, case.image)
             write_arrays(cast("SimulatedKSpace", result).kspace, case.image)
         if "dicom" in case.formats:
-            write_objects(case, manifest, cast(Volume, source), result)
+            facts["objects"] = write_objects(case, manifest, cast(Volume, source), result)
             undo.callback(discard_objects, case)
         write_json(case.sidecar, facts)
         undo.pop_all()

@@ -128,11 +128,7 @@ class Request:
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; by default all cores.")
 @options.select_option
-@click.option(
-    "--allow-irregular",
-    is_flag=True,
-    help="Resample DICOM series with missing, duplicate or unevenly spaced slices, and record it.",
-)
+@options.irregular_option
 @click.option(
     "--format",
     type=click.Choice(["nifti", "dicom", "both", "same"]),
@@ -171,7 +167,7 @@ def command(**given: Any) -> None:
 def enhance(request: Request) -> None:
     """Plan, load the model once, and run."""
     from medidiff.batch import plan
-    from medidiff.cli.batches import refuse_empty, run_batch
+    from medidiff.cli.batches import refuse_empty, run_batch, tell_skipped
     from medidiff.io import Selection
     from medidiff.io.template import read_template
 
@@ -184,7 +180,7 @@ def enhance(request: Request) -> None:
         suffix="_enhanced",
         options=request.decisive(like),
         model={},
-        selection=Selection.parse(request.select),
+        selection=Selection.parse(request.select, allow_irregular=request.allow_irregular),
         show_phi=request.show_phi,
         form=request.format,
         template=read_template(request.dicom_template) if request.dicom_template else None,
@@ -193,6 +189,7 @@ def enhance(request: Request) -> None:
     model = _load(request)
     manifest = replace(manifest, model={name: model.card[name] for name in ("name", "version", "sha256")})
     if request.dry_run:
+        tell_skipped(manifest, quiet=request.quiet, verbose=request.verbose)
         _print_plan(manifest, request, like)
         return
     run_batch(

@@ -1,5 +1,6 @@
 """Every command ends with one clear line and one of seven exit codes; tracebacks only on request."""
 
+import io
 import signal
 import sys
 import threading
@@ -37,6 +38,7 @@ class Guarded(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn what it raises into a line and an exit code."""
+        _print_any_name()
         try:
             with _terminable(), warnings.catch_warnings():
                 if not sys.warnoptions:
@@ -68,6 +70,13 @@ def _tell(ctx: click.Context, line: str, code: Exit) -> None:
         click.echo(traceback.format_exc(), err=True)
     click.echo(line, err=True)
     ctx.exit(code)
+
+
+def _print_any_name() -> None:
+    """Print names of files that are no UTF-8 byte by byte, as ``ls`` does, instead of failing at them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
 
 
 @contextmanager

@@ -33,9 +33,12 @@ LONGEST_DESCRIPTION = 32
 @click.argument("paths", nargs=-1, required=True, type=options.EXISTING, metavar="PATH...")
 @options.json_option
 @options.select_option
+@options.irregular_option
 @options.show_phi_option
 @options.debug_option
-def command(paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], show_phi: bool) -> None:
+def command(
+    paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], allow_irregular: bool, show_phi: bool
+) -> None:
     """Show what images, DICOM series and k-space are, and whether enhance or reconstruct would take them.
 
     Shape, spacing, axes, type and slice thickness. DICOM objects are sorted into series by their headers, whatever
@@ -49,13 +52,13 @@ def command(paths: tuple[Path, ...], as_json: bool, select: tuple[str, ...], sho
 
     raw, _ = find_kspace([path for path in paths if path.is_dir() or is_kspace_name(path)])
     others = [path for path in paths if path.is_dir() or not is_kspace_name(path)]
-    contents, wanted = explore(others, show_phi=show_phi), Selection.parse(select)
+    contents, wanted = explore(others, show_phi=show_phi), Selection.parse(select, allow_irregular=allow_irregular)
     kspace = [kspace_outlook(item.path) for item in raw]
     images = [outlook(item.path) for item in contents.images]
     series = [
         told | (_private(each) if show_phi else {})
         for each in contents.series
-        for told in series_outlook(each, wanted.why_not)
+        for told in series_outlook(each, wanted.why_not, allow_irregular=allow_irregular)
     ]
     if as_json:
         left_out = [{"path": item.path, "reason": item.reason} for item in contents.skipped]

@@ -22,6 +22,7 @@ __all__ = [
     "force_option",
     "gathered",
     "inputs_options",
+    "irregular_option",
     "json_option",
     "kspace_options",
     "output_option",
@@ -139,6 +140,12 @@ def select_option(command: Command) -> Command:
     """Add ``--select RULE``, once for each rule."""
     help_text = "Take only DICOM series with modality=MR, description=REGEX or spacing=LOW-HIGH; all rules must hold."
     return click.option("--select", multiple=True, metavar="RULE", help=help_text)(command)
+
+
+def irregular_option(command: Command) -> Command:
+    """Add ``--allow-irregular``."""
+    help_text = "Resample DICOM series with missing, duplicate or unevenly spaced slices, and record it."
+    return click.option("--allow-irregular", is_flag=True, help=help_text)(command)
 
 
 def show_phi_option(command: Command) -> Command:

@@ -77,12 +77,17 @@ def outlook(
     return told | _target_facts(target)
 
 
-def series_outlook(series: "Series", why_not: Callable[["Stack"], str]) -> list[dict[str, Any]]:
+def series_outlook(
+    series: "Series", why_not: Callable[["Stack"], str], *, allow_irregular: bool = False
+) -> list[dict[str, Any]]:
     """Tell the `SERIES_FACTS` of the volumes of a series; ``why_not`` says which are not wanted."""
     if series.refusal or not series.stacks:
         told = dict.fromkeys(SERIES_FACTS) | _series_facts(series)
         return [told | {"volume": "", "enhance": False, "reason": series.refusal or "no image in it", "warnings": ()}]
-    return [outlook_of(stack, reason=stack.refusal or why_not(stack)) for stack in series.stacks]
+    return [
+        outlook_of(stack, reason=stack.refusal or why_not(stack), allow_irregular=allow_irregular)
+        for stack in series.stacks
+    ]
 
 
 def outlook_of(stack: "Stack", *, reason: str = "", allow_irregular: bool = False, **wanted: Any) -> dict[str, Any]:

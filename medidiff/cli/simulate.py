@@ -21,6 +21,7 @@ Examples:
   medidiff simulate thick-slices -i t1.nii.gz -o thick/ --spacing 5 --slice-thickness 4
   medidiff simulate thick-slices -i sharp/ -o thick/ --spacing 3 --axis z --profile rect --noise 2.5
   medidiff simulate kspace -i sharp/ -o rawdata/ --coils 8 --acceleration 4
+  medidiff simulate thick-slices -i study_folder/ -o thick/ --spacing 5 --select "description=T1"
 """
 
 
@@ -37,6 +38,7 @@ class Request:
     profile: str
     noise: float
     seed: int
+    select: tuple[str, ...]
     force: bool
     quiet: bool
     verbose: bool
@@ -71,6 +73,7 @@ command.add_command(simulate_kspace.command)
     help="SD of added noise, in the image's units.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help="Of the noise.")
+@options.select_option
 @options.force_option
 @options.debug_option
 @options.verbosity_options
@@ -79,7 +82,7 @@ def thick_slices(**given: Any) -> None:
 
     Every image keeps its name in the output folder and gets a sidecar with SliceThickness, SpacingBetweenSlices and
     what else was done, so that enhance knows how it was made and evaluate finds its reference. Auto takes the axis
-    nearest to head-foot.
+    nearest to head-foot. Results are NIfTI, those of DICOM series too: what no scanner measured goes into no archive.
     """
     simulate(Request(**given))
 
@@ -88,6 +91,7 @@ def simulate(request: Request) -> None:
     """Plan and run."""
     from medidiff.batch import plan
     from medidiff.cli.batches import refuse_empty, run_batch
+    from medidiff.io import Selection
 
     manifest = plan(
         options.gathered(request.inputs, request.more),
@@ -97,6 +101,7 @@ def simulate(request: Request) -> None:
         suffix="",
         options=request.decisive(),
         model={},
+        selection=Selection.parse(request.select),
     )
     refuse_empty(manifest)
     run_batch(manifest, _work(request), settings={}, force=request.force, quiet=request.quiet, verbose=request.verbose)

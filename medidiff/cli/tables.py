@@ -30,10 +30,10 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Write a value as indented JSON; numbers that are not finite become null."""
+    """Write a value as indented JSON; numbers that are not finite become null, bytes that are no UTF-8 escapes."""
     from medidiff.io.sidecar import plain
 
-    return json.dumps(plain(value), indent=2, ensure_ascii=False)
+    return json.dumps(plain(value), indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
 def _cell(value: Any) -> str:

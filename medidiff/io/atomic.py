@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,8 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     """Open a file that takes the name ``path`` only once it is complete and on disk.
 
     It is written under a hidden name in the same folder, synced and renamed. Whatever stops the writing, an
-    interrupt included, removes it and leaves an earlier ``path`` as it was. ``mode`` sets its permissions before
+    interrupt included, removes it and leaves an earlier ``path`` as it was; what a killed process left of it goes when
+    it is written again. ``mode`` sets its permissions before
     anything is written; without it they are the usual ones.
 
     Raises
@@ -35,6 +37,7 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
+        _sweep(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -47,7 +50,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Make a folder that takes the name ``path`` only once all that was written into it is complete and on disk.
 
     It is filled under a hidden name beside ``path``, synced and renamed. Whatever stops the filling, an interrupt
-    included, removes it and leaves an earlier ``path`` as it was. Whether an earlier one may be replaced is for the
+    included, removes it and leaves an earlier ``path`` as it was; what a killed process left of it goes when it is
+    filled again. Whether an earlier one may be replaced is for the
     caller to know.
 
     Raises
@@ -62,6 +66,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield part
         _sync(part)
         _put_in_place(part, path)
+        _sweep(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -88,6 +93,14 @@ def _put_in_place(part: Path, path: Path) -> None:
         aside.rename(path)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a process that was killed left half-written or set aside under the hidden names of ``path``."""
+    hidden = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.(part|old)")
+    with suppress(OSError):
+        for left in [other for other in path.parent.iterdir() if hidden.fullmatch(other.name)]:
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
 
 
 def make_folder(path: Path) -> None:

@@ -26,7 +26,7 @@ def needs_dicom() -> None:
         raise ResourceError(f"DICOM needs {' and '.join(lacking)}", hint="pip install 'medidiff[dicom]'")
 
 
-def formats_for(choice: str, *, from_dicom: bool, has_template: bool = False) -> tuple[str, ...]:
+def formats_for(choice: str, *, from_dicom: bool, has_template: bool = False, where: str = "") -> tuple[str, ...]:
     """Tell in which formats a case is written.
 
     Parameters
@@ -37,6 +37,8 @@ def formats_for(choice: str, *, from_dicom: bool, has_template: bool = False) ->
         Whether the input is DICOM.
     has_template
         Whether ``--dicom-template`` was given.
+    where
+        Which input it is, for the message.
 
     Returns
     -------
@@ -56,5 +58,5 @@ def formats_for(choice: str, *, from_dicom: bool, has_template: bool = False) ->
     chosen = {"both": ("nifti", "dicom"), "same": ("dicom",) if from_dicom else ("nifti",)}.get(choice, (choice,))
     if "dicom" in chosen and not (from_dicom or has_template):
         hint = "name the series it was made from with --dicom-template SERIES, or say --format nifti"
-        raise UsageError("a NIfTI file has no patient, so no DICOM can be written of it", hint=hint)
+        raise UsageError("a NIfTI file has no patient, so no DICOM can be written of it", where=where, hint=hint)
     return chosen

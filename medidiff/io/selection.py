@@ -29,29 +29,37 @@ class Selection:
         Regular expression looked for anywhere in the series description, whatever the case; empty for any.
     spacing
         Least and greatest distance between slices, mm.
+    allow_irregular
+        Whether an irregular series is judged by the grid that it is resampled onto; else it is kept, so that its fault
+        is told.
     """
 
     modality: str = ""
     description: str = ""
     spacing: tuple[float, float] = (0.0, float("inf"))
+    allow_irregular: bool = False
 
     @classmethod
-    def parse(cls, rules: Sequence[str]) -> "Selection":
+    def parse(cls, rules: Sequence[str], *, allow_irregular: bool = False) -> "Selection":
         """Read rules such as ``description=T2.*flair`` and ``spacing=3-7``.
 
         Raises
         ------
         UsageError
-            If one is none of these.
+            If one is none of these, or there are two of a kind.
         """
         told: dict[str, str] = {}
         for rule in rules:
             match = RULE.fullmatch(rule.strip())
             if not match:
                 raise UsageError("no such rule", where="--select", found=repr(rule), needed=NEEDED)
+            if match[1] in told:
+                hint = "join them: description=A|B, spacing=LOW-HIGH"
+                raise UsageError(f"two rules for {match[1]}", where="--select", found=repr(rule), hint=hint)
             told[match[1]] = match[2].strip()
         spacing = _range(told["spacing"]) if "spacing" in told else cls.spacing
-        return cls(told.get("modality", "").upper(), _pattern(told.get("description", "")), spacing)
+        description = _pattern(told.get("description", ""))
+        return cls(told.get("modality", "").upper(), description, spacing, allow_irregular)
 
     def why_not(self, stack: "Stack") -> str:
         """Say which rule a volume does not satisfy, empty if it satisfies all."""
@@ -70,7 +78,7 @@ class Selection:
         if self.spacing == Selection.spacing:
             return None
         try:
-            return stack.arrangement().geometry.spacing[2]
+            return stack.arrangement(allow_irregular=self.allow_irregular).geometry.spacing[2]
         except MedidiffError:
             return None
 

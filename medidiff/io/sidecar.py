@@ -65,6 +65,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, data: Mapping[str, Any], *, mode: int | None = None) -> None:
     """Write JSON that appears under its name only when complete, with permissions ``mode`` from the start.
 
+    Bytes of a path that are no UTF-8 (names from older systems) become escapes, and are read back as they were.
+
     Raises
     ------
     OutputError
@@ -72,7 +74,7 @@ def write_json(path: Path, data: Mapping[str, Any], *, mode: int | None = None) 
     """
     text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
     with replacing(path, mode=mode) as stream:
-        stream.write(text.encode() + b"\n")
+        stream.write(text.encode(errors="backslashreplace") + b"\n")
 
 
 def plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """DICOM objects sorted into series where there is a reader for them, and how these are shown."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from medidiff.io.dicom import Series, Stack, Stray
 
 __all__ = ["NoReader", "shown", "sort", "unnamed"]
+
+USUAL_SUFFIXES = (
+    *(".dcm", ".ima", ".zip", ".gz", ".nii", ".hdr", ".img", ".mgz", ".mgh", ".nrrd", ".nhdr"),
+    *(".mha", ".mhd", ".mnc", ".json", ".pdf", ".xml", ".txt"),
+)
+"""Ends of names that tell a kind of file; any other may be the end of somebody's name."""
 
 
 class NoReader(Exception):  # noqa: N818 - the core install has none, and works on everything else
@@ -42,5 +49,5 @@ def shown(what: "Series | Stack", show_phi: bool) -> str:
 
 def unnamed(path: Path) -> Path:
     """Call a file by a hash of where it lies, and its suffix if that is a usual one."""
-    suffix = path.suffix.lower() if path.suffix[1:].isalpha() and len(path.suffix) <= 5 else ""
-    return Path(f"file-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}{suffix}")
+    suffix = path.suffix.lower() if path.suffix.lower() in USUAL_SUFFIXES else ""
+    return Path(f"file-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}{suffix}")

@@ -29,7 +29,8 @@ def denoiser_of(
     Parameters
     ----------
     model
-        On the device of the condition. A model of kind "regression" sees no noise: it always answers at time 1.
+        On the device of the condition. A model of kind "regression" sees no noise: it always answers at time 1. One
+        whose card says "blind_start" sees none at time 1.
     condition
         Of one volume; the noisy image may hold several samples, which are run one after another.
     precision
@@ -39,7 +40,7 @@ def denoiser_of(
     """
     device = condition.maps.device
     edge, overlap = tile or model.card["tile"], model.card["overlap"]
-    blind = model.card["kind"] == "regression"
+    blind, blind_start = model.card["kind"] == "regression", bool(model.card.get("blind_start"))
 
     def tiles(stacked: Tensor, t: Tensor) -> Tensor:
         x, maps = stacked[:, :1], stacked[:, 1:]
@@ -51,7 +52,8 @@ def denoiser_of(
     def denoise(r: Tensor, t: Tensor) -> Tensor:
         answers = []
         for one, when in zip(r, t, strict=True):
-            noisy, time = (torch.zeros_like(one), torch.ones_like(when)) if blind else (one, when)
+            time = torch.ones_like(when) if blind else when
+            noisy = torch.zeros_like(one) if blind or (blind_start and float(when) == 1) else one
             stacked = torch.cat([noisy[None], condition.maps], 1)
             answers.append(
                 blend(
@@ -59,6 +61,7 @@ def denoiser_of(
                     stacked,
                     tile=edge,
                     overlap=overlap,
+                    multiple=model.network.multiple,
                     batch=batch,
                     progress=progress,
                 )

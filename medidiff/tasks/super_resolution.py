@@ -13,7 +13,7 @@ from torch import Tensor
 from medidiff.diffusion import Denoiser, posterior_mean, sample, times
 from medidiff.errors import InputError, UsageError
 from medidiff.models import Condition, Model, condition_on, denoiser_of, load_model
-from medidiff.physics import relative_residual
+from medidiff.physics import consistent, relative_residual
 from medidiff.physics.noise import NOISE_LEFT, head_brightness
 from medidiff.posterior import agreeing
 from medidiff.tasks.acquisition import acquisition_of, noise_of
@@ -199,7 +199,8 @@ def _infer(
     factor = float(model.card.get("spread_factor", 1.0))
     chosen = mean + options.detail * factor * (drawn[0] - mean)
     spread = factor * condition.scale * _deviation(drawn, mean) if len(drawn) > 1 else None
-    return condition.base + condition.scale * chosen, spread
+    image = consistent(condition.base + condition.scale * chosen, problem.y, problem.operator, noise=problem.noise)
+    return image, spread
 
 
 def _posterior(

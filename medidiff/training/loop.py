@@ -14,16 +14,17 @@ from torch import Tensor, nn
 from medidiff.diffusion import alpha_sigma, velocity
 from medidiff.errors import ModelError
 from medidiff.models import build_network, save_model
-from medidiff.tasks.device import choose_device
 from medidiff.training.heads import Head, load_heads
 from medidiff.training.pairs import Pairs, draw_batch
 from medidiff.training.recipe import Optimisation, Recipe, read_recipe
+from medidiff.training.team import Team, join
 from medidiff.training.validate import validation_scores
 
 __all__ = ["train"]
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.jsonl"
 Progress = Callable[[Mapping[str, Any]], None]
+Noised = tuple[Tensor, Tensor, Tensor]
 
 
 def train(
@@ -64,35 +65,44 @@ def train(
     """
     recipe = read_recipe(recipe_path)
     recipe = recipe if data is None else Recipe(**{**vars(recipe), "data": data})
-    place = choose_device(device)
+    team = join(device)
     recipe.output.mkdir(parents=True, exist_ok=True)
-    state = _State(recipe, place)
+    state = _State(recipe, team)
     if resume:
         state.load()
-    else:
+    elif team.leads:
         (recipe.output / CURVES).unlink(missing_ok=True)
-    heads = load_heads(recipe, place)
+    heads = load_heads(recipe, team.place)
     last = min(recipe.optimisation.steps, stop_after or recipe.optimisation.steps)
-    for step, pairs in _batches(heads, recipe, state.step, last):
+    for step, pairs in _batches(heads, recipe, team, state.step, last):
         loss = state.advance(step, pairs)
-        if (step + 1) % 100 == 0 or step + 1 == last:
-            _note(recipe, {"step": step + 1, "loss": round(float(loss), 5), "seconds": state.seconds()}, progress)
-        if recipe.validation.files and (step + 1) % recipe.validation.every == 0:
-            _note(recipe, {"step": step + 1, **validation_scores(recipe, state.average, place)}, progress)
-        if (step + 1) % recipe.optimisation.checkpoint_every == 0 or step + 1 == last:
-            state.save()
-    return save_model(state.average, {**recipe.card, "training_steps": state.step}, recipe.output)
+        if team.leads:
+            _keep_records(recipe, state, float(loss), last, progress)
+    if team.leads:
+        save_model(state.average, {**recipe.card, "training_steps": state.step}, recipe.output)
+    return recipe.output
 
 
-def _batches(heads: list[Head], recipe: Recipe, first: int, last: int) -> Iterator[tuple[int, Pairs]]:
+def _keep_records(recipe: Recipe, state: "_State", loss: float, last: int, progress: Progress) -> None:
+    """Note the loss, validate and save, each when it is time."""
+    done = state.step
+    if done % 100 == 0 or done == last:
+        _note(recipe, {"step": done, "loss": round(loss, 5), "seconds": state.seconds()}, progress)
+    if recipe.validation.files and done % recipe.validation.every == 0:
+        _note(recipe, {"step": done, **validation_scores(recipe, state.average, state.team.place)}, progress)
+    if done % recipe.optimisation.checkpoint_every == 0 or done == last:
+        state.save()
+
+
+def _batches(heads: list[Head], recipe: Recipe, team: Team, first: int, last: int) -> Iterator[tuple[int, Pairs]]:
     """Batches by step, the next one drawn on a stream of its own while the last is learnt from."""
-    how = recipe.optimisation
+    how, groups = recipe.optimisation, team.share(recipe.optimisation.groups)
     stream = torch.cuda.Stream() if heads[0].voxels.is_cuda else None  # type: ignore[no-untyped-call]
 
     def draw(step: int) -> tuple[Pairs, Any]:
         with torch.cuda.stream(stream) if stream else nullcontext():
-            seed = (recipe.seed, step)
-            pairs = draw_batch(heads, seed=seed, groups=how.groups, patches=how.patches, size=how.patch)
+            seed = team.seed(recipe.seed, step)
+            pairs = draw_batch(heads, seed=seed, groups=groups, patches=how.patches, size=how.patch)
             return pairs, stream.record_event() if stream else None
 
     with ThreadPoolExecutor(1) as pool:
@@ -111,10 +121,10 @@ def _batches(heads: list[Head], recipe: Recipe, first: int, last: int) -> Iterat
 class _State:
     """Weights, their running average and the optimiser's memory."""
 
-    def __init__(self, recipe: Recipe, place: torch.device) -> None:
+    def __init__(self, recipe: Recipe, team: Team) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.place, self.step, self._started = recipe, place, 0, time.perf_counter()
-        self._before = 0.0
+        self.recipe, self.team, self.step, self._started = recipe, team, 0, time.perf_counter()
+        self._before, place = 0.0, team.place
         self.network = build_network(recipe.card).to(place)
         how = recipe.optimisation
         compiled = how.compile and place.type == "cuda"
@@ -136,13 +146,15 @@ class _State:
         how = self.recipe.optimisation
         for group in self.optimiser.param_groups:
             group["lr"] = _rate(how, step)
-        blind = self.recipe.card["kind"] == "regression" and step >= how.noisy_start
-        x, v, t = _noised(pairs.residual, (self.recipe.seed, step), how.pure_noise, blind)
-        with torch.autocast(self.place.type, torch.bfloat16, enabled=self.place.type == "cuda"):
-            answer = self.forward(x, pairs.maps, pairs.numbers, t)
+        regression = self.recipe.card["kind"] == "regression" and step >= how.noisy_start
+        learnt, (x, v, t) = _lessons(pairs, how, self.team.seed(self.recipe.seed, step), regression)
+        place = self.team.place.type
+        with torch.autocast(place, torch.bfloat16, enabled=place == "cuda"):
+            answer = self.forward(x, learnt.maps, learnt.numbers, t)
         loss = (answer.float() - v).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.team.average(self.network)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self._remember(step)
@@ -171,7 +183,7 @@ class _State:
         path = self.recipe.output / CHECKPOINT
         if not path.exists():
             return
-        state = torch.load(path, map_location=self.place, weights_only=True)
+        state = torch.load(path, map_location=self.team.place, weights_only=True)
         try:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
@@ -180,9 +192,21 @@ class _State:
         self.average, self.step, self._before = state["average"], state["step"], state["seconds"]
 
 
-def _noised(r0: Tensor, seed: tuple[int, int], pure: float, blind: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _lessons(pairs: Pairs, how: Optimisation, seed: tuple[int, ...], regression: bool) -> tuple[Pairs, Noised]:
+    """What is learnt of a batch: each pair once, and a share of them ``again`` at a random time."""
+    first = _noised(pairs.residual, seed, how.pure_noise, regression or how.again > 0)
+    if regression or not how.again:
+        return pairs, first
+    some = Pairs(*(part[:: round(1 / how.again)] for part in vars(pairs).values()))
+    second = _noised(some.residual, seed, 0.0, False)
+    both = Pairs(*(torch.cat(parts) for parts in zip(vars(pairs).values(), vars(some).values(), strict=True)))
+    x, v, t = (torch.cat(parts) for parts in zip(first, second, strict=True))
+    return both, (x, v, t)
+
+
+def _noised(r0: Tensor, seed: tuple[int, ...], pure: float, blind: bool) -> Noised:
     """Noisy residual, the velocity to predict, and the time; a share of the batch is noise and nothing else."""
-    generator = torch.Generator(r0.device).manual_seed(seed[0] * 1_000_003 + seed[1])
+    generator = torch.Generator(r0.device).manual_seed(seed[0] * 1_000_003 + seed[1] + sum(seed[2:]) * 999_983_777)
     many = r0.shape[0]
     t = torch.rand(many, generator=generator, device=r0.device)
     t = torch.where(torch.arange(many, device=r0.device) % 16 < round(16 * pure), torch.ones_like(t), t)

@@ -47,6 +47,9 @@ class Optimisation:
 
     ``noisy_start`` is for a regression: for so many steps it learns as a diffusion does. Without them the shipped
     network, asked for the mean alone, was seen to answer zero for thousands of steps.
+
+    ``again`` is for a diffusion: every pair is learnt at time 1, as a regression learns it (from nothing instead of
+    noise, ``pure_noise`` has no say), and this share of the pairs once more at a random time.
     """
 
     steps: int
@@ -59,6 +62,7 @@ class Optimisation:
     average: float = 0.999
     pure_noise: float = 0.5
     noisy_start: int = 0
+    again: float = 0.0
     compile: bool = False
     checkpoint_every: int = 500
 
@@ -110,7 +114,7 @@ def read_recipe(path: Path) -> Recipe:
         groups=[_part(Group, group, path) for group in text["groups"]],
         optimisation=_part(Optimisation, text["optimisation"], path),
         validation=_part(Validation, text.get("validation", {}), path),
-        card=text["card"],
+        card=text["card"] | ({"blind_start": True} if text["optimisation"].get("again") else {}),
     )
 
 

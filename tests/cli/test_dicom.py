@@ -128,19 +128,19 @@ class TestEnhance:
         assert "a localizer" in result.stderr
         assert "3 done, 2 failed" in result.stderr
 
-    def test_nobody_is_named_in_anything_written_or_shown(self, cli, calls, study, tmp_path):
+    @pytest.mark.parametrize(("form", "files"), [("nifti", 3 * 3 + 2), ("dicom", 3 + 2), ("both", 3 * 3 + 2)])
+    def test_nobody_is_named_in_anything_written_or_shown(self, form, files, cli, calls, study, tmp_path):
         out = tmp_path / "out"
-        result = cli("enhance", "--format", "nifti", "-i", study, "-o", out, "-v", "--samples", 2)
-        shown = (
-            result.stdout
-            + result.stderr
-            + cli("enhance", "--format", "nifti", "-i", study, "-o", out, "--dry-run").stdout
-        )
+        command = ("enhance", "--format", form, "-i", study, "-o", out, "--samples", 2)
+        results = [cli(*command, "-v"), cli(*command, "--dry-run", "-v"), cli(*command)]
+        assert results[0].exit_code == 5, "there are failures among them"
+        shown = "".join(result.stdout + result.stderr for result in results)
         assert not secrets_in(shown.replace(str(tmp_path), ""))
-        written = [path for path in out.rglob("*") if path.is_file() and path.name != "private.json"]
-        assert len(written) == 3 * 3 + 2
+        assert not any(secrets_in(str(path.relative_to(out))) for path in out.rglob("*"))
+        written = [path for path in out.rglob("*") if path.is_file() and path.suffix != ".dcm"]
+        written.remove(out / "private.json")
+        assert len(written) == files
         for path in written:
-            assert not secrets_in(str(path.relative_to(out)))
             text = path.read_bytes().decode("latin-1").replace(str(tmp_path), "")
             assert path.suffix == ".gz" or not secrets_in(text), path
         for path in out.rglob("*.nii.gz"):

@@ -1,9 +1,13 @@
 """Folders that appear whole or not at all."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from medidiff.errors import OutputError
-from medidiff.io.atomic import replacing_folder
+from medidiff.io.atomic import replacing, replacing_folder
 
 
 def names(folder):
@@ -51,3 +55,36 @@ def _begin(folder, interruption):
     with replacing_folder(folder) as part:
         (part / "two").touch()
         raise interruption
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from medidiff.io.atomic import replacing, replacing_folder
+path = Path(sys.argv[1])
+with (replacing_folder if sys.argv[2] == "folder" else replacing)(path) as part:
+    (part / "00001.dcm").write_bytes(b"half") if sys.argv[2] == "folder" else part.write(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_a_killed_process_left_goes_when_it_is_written_again(kind, tmp_path):
+    for name in (".other.0a1b2c3d.part", ".a.txt", ".a.0a1b2c3d.part.txt"):
+        (tmp_path / name).touch()
+    others = names(tmp_path)
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a", kind], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(names(tmp_path)) > len(others)
+    assert not (tmp_path / "a").exists()
+    with replacing_folder(tmp_path / "a") if kind == "folder" else replacing(tmp_path / "a"):
+        pass
+    assert names(tmp_path) == sorted([*others, "a"])
+
+
+def test_what_was_set_aside_when_a_process_was_killed_goes_too(tmp_path):
+    (tmp_path / ".a.0a1b2c3d.old").mkdir()
+    (tmp_path / ".a.0a1b2c3d.old" / "one").touch()
+    with replacing_folder(tmp_path / "a") as part:
+        (part / "two").touch()
+    assert names(tmp_path) == ["a", "two"]

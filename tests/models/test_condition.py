@@ -122,3 +122,13 @@ def test_a_regression_sees_no_noise(folder):
     answers = denoise(r, torch.tensor([0.2, 1.0]))
     torch.testing.assert_close(answers[0], answers[1])
     assert answers.abs().max() > 1e-4
+
+
+def test_a_blind_start_sees_no_noise_at_time_one_alone(folder):
+    operator = slices(3)
+    model = load_model(make_model(folder / "c", blind_start=True))
+    denoise = denoiser_of(model, condition_on(measured(operator), operator), precision="fp32")
+    one, other = torch.randn((2, 1, 1, 12, 12, 12), generator=torch.Generator().manual_seed(1))
+    for time, alike in ((1.0, True), (0.9, False)):
+        answers = [denoise(r, torch.tensor([time])) for r in (one, other)]
+        assert torch.equal(*answers) is alike

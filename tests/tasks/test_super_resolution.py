@@ -127,6 +127,13 @@ def test_the_spread_factor_widens_spread_and_detail_alike_and_moves_no_mean(mode
     assert run(wide, detail=1.0).residual_after <= 1e-3
 
 
+def test_a_widened_sample_of_a_noisy_scan_is_no_farther_from_it_than_the_noise(model, sharp):
+    wide = Model(model.network, {**model.card, "spread_factor": 3.0})
+    noisy = simulate_thick_slices(sharp, spacing=4, axis="z", noise=40, seed=1)
+    result = super_resolve(noisy, wide, device="cpu", precision="fp32", detail=1.0)
+    assert result.residual_after <= 1.01 * 40 * np.sqrt(noisy.array.size) / np.linalg.norm(noisy.array)
+
+
 def test_samples_of_an_image_coarse_along_all_axes_are_said_to_be_uncalibrated(enhance, thick, sharp):
     low = Volume(sharp.array[::2, ::2, ::2], sharp.geometry.reshaped((12, 11, 12)))
 

@@ -93,6 +93,19 @@ def test_regression_may_start_as_a_diffusion(recipe, noised):
     assert [bool(x.any()) for _, x, _, _ in noised] == [True, True, False]
 
 
+def test_again_learns_every_mean_from_nothing_and_a_share_once_more_from_noise(recipe, noised):
+    path = recipe(steps=1)
+    path.write_text(path.read_text().replace("warm_up = 2", "warm_up = 2\nagain = 0.5"))
+    model = load_model(train(path, device="cpu"))
+    (all_of_them, blank, _, ones), (some, noisy, _, times) = noised
+    assert not blank.any()
+    assert torch.equal(ones, torch.ones(len(all_of_them)))
+    assert torch.equal(some, all_of_them[::2])
+    assert noisy.any()
+    assert (times < 1).all()
+    assert model.card["blind_start"] is True
+
+
 def test_validation_goes_through_the_task(recipe):
     extra = '[validation]\nfiles = ["head_0.nii.gz"]\naxes = [2]\nevery = 1\nspacing = 3.0\n'
     lines: list[Mapping[str, Any]] = []

@@ -74,7 +74,7 @@ def arrange(frames: Sequence[Frame], *, allow_irregular: bool = False, where: st
     Raises
     ------
     InputError
-        If there is no position, orientation or pixel spacing, or sizes differ.
+        If there is no position, orientation or pixel spacing above zero, or sizes differ.
     GeometryError
         If orientations differ, slices are shifted against their normal, missing, duplicate or unevenly spaced: with
         the offending positions, in mm along the normal from the scanner's origin.
@@ -103,6 +103,8 @@ def _check_stated(frames: Sequence[Frame], where: str) -> None:
         if lacking:
             what = f"no {name.replace('_', ' ')} in the header"
             raise InputError(what, where=where, found=f"{lacking} of {len(frames)} slices without")
+    if flat := sum(min(frame.pixel_spacing or (0.0,)) <= 0 for frame in frames):
+        raise InputError("pixel spacing is not above zero", where=where, found=f"{flat} of {len(frames)} slices")
     for name in ("shape", "pixel_spacing"):
         values = sorted({tuple(round(each, 4) for each in getattr(frame, name)) for frame in frames})
         if len(values) > 1:

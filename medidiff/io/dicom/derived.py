@@ -14,10 +14,11 @@ from pydicom.valuerep import format_number_as_ds
 from medidiff import __version__
 from medidiff.errors import InputError
 from medidiff.io.atomic import replacing_folder
-from medidiff.io.dicom.keep import IN_PLANE, PATIENT, SERIES, STUDY, discreet, kept, loss
+from medidiff.io.dicom.keep import IN_PLANE, PATIENT, SERIES, STUDY, kept, loss
 from medidiff.io.dicom.label import derivation, is_ours, reference, series_description
 from medidiff.io.dicom.parent import Parent, parent_of
 from medidiff.io.dicom.planes import Planes, planes_of
+from medidiff.io.dicom.privacy import discreet
 from medidiff.io.dicom.readback import check_series, refuse_foreign_folder
 from medidiff.io.dicom.rescale import Rescale, rescale_of, window_of
 from medidiff.io.dicom.settle import settle
@@ -27,7 +28,11 @@ from medidiff.volume import PARALLEL_TOLERANCE, Volume
 __all__ = ["Derived", "derive", "fill", "write_derived_series"]
 
 NUMBERED_FROM = 1000
-"""Added to the source's series number."""
+"""Added to the source's series number, and twice as much more for each further volume of one series: the odd thousands
+are images, the even ones between them their uncertainty."""
+
+LARGEST_NUMBER = 2**31 - 1
+"""Largest integer string (PS3.5 6.2)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +100,9 @@ def write_derived_series(
     folder
         Where to: ``00001.dcm`` and so on, one for each plane.
     facts
-        ``model`` (name, version, sha256), ``seed``, ``options`` (all else that decides the result) and ``name`` (of
-        this volume among those of its series), as far as there are any. With the sources and the voxels they decide
-        the UIDs, so none of it may change from run to run.
+        ``model`` (name, version, sha256), ``seed``, ``options`` (all else that decides the result), ``name`` and
+        ``place`` (of this volume among those of its series, from 0), as far as there are any. With the sources and
+        the voxels they decide the UIDs, so none of it may change from run to run.
     frames
         Which frame of its object each source slice is, from 0; by default all frames there are.
 
@@ -115,7 +120,7 @@ def write_derived_series(
     OutputError
         If it cannot be written, was not read back as it was meant, or the folder holds what is not ours.
     """
-    with discreet():
+    with discreet("source headers cannot be made into a derived series"):
         derived = derive(volume, parent_of(sources, frames=frames), facts, product="enhanced")
         refuse_foreign_folder(folder)
         with replacing_folder(folder) as part:
@@ -138,7 +143,7 @@ def derive(volume: Volume, parent: Parent, facts: Mapping[str, Any], *, product:
     rescale, planes = rescale_of(volume.array), planes_of(volume, parent.directions)
     told = {
         "sources": [(piece.instance, piece.frame) for piece in parent.slices],
-        "facts": {key: facts.get(key) for key in ("model", "seed", "options", "name")},
+        "facts": {key: facts.get(key) for key in ("model", "seed", "options", "name", "place")},
         "product": product,
         "version": __version__,
     }
@@ -197,9 +202,16 @@ def _series(parent: Parent, facts: Mapping[str, Any], product: str, identity: st
     told.SOPClassUID = MRImageStorage
     told.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
     told.SeriesInstanceUID = uid_of(identity, "series")
-    told.SeriesNumber = int(source.get("SeriesNumber") or 0) + NUMBERED_FROM
+    told.SeriesNumber = _series_number(source, facts)
     told.SeriesDescription = series_description(str(source.get("SeriesDescription") or ""), facts, product)
     return told
+
+
+def _series_number(source: Dataset, facts: Mapping[str, Any]) -> int:
+    """Give the volumes of one series numbers of their own; a number too large to be added to counts as none."""
+    added = NUMBERED_FROM * (1 + 2 * int(facts.get("place") or 0))
+    number = int(source.get("SeriesNumber") or 0)
+    return added + (number if number + added + NUMBERED_FROM <= LARGEST_NUMBER else 0)
 
 
 def _pixels(planes: Planes, rescale: Rescale) -> Dataset:

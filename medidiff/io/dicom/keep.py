@@ -3,16 +3,12 @@
 What is private, drawn over the image, or true of one slice, one pixel format or one export only is never on it.
 """
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 
-from pydicom import Dataset, config
+from pydicom import Dataset
 
-from medidiff.errors import InputError, MedidiffError
-
-__all__ = ["IN_PLANE", "PATIENT", "SERIES", "STUDY", "discreet", "kept", "loss"]
+__all__ = ["IN_PLANE", "PATIENT", "SERIES", "STUDY", "kept", "loss"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -80,26 +76,3 @@ def loss(sources: Iterable[Dataset]) -> Dataset:
     """Copy what is told of lossy compression: once any source went through it, so has what is made from them."""
     lossy = next((source for source in sources if source.get("LossyImageCompression") == "01"), None)
     return Dataset() if lossy is None else kept([lossy], LOSS)
-
-
-@contextmanager
-def discreet() -> Iterator[None]:
-    """Work on other people's headers so that neither a warning nor an error repeats what stands in them.
-
-    Raises
-    ------
-    InputError
-        In place of whatever a library raises.
-    """
-    before = config.settings.reading_validation_mode
-    config.settings.reading_validation_mode = config.IGNORE
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except (MedidiffError, MemoryError):
-        raise
-    except Exception as error:
-        raise InputError("source headers cannot be made into a derived series", found=type(error).__name__) from error
-    finally:
-        config.settings.reading_validation_mode = before

@@ -9,13 +9,13 @@ from pydicom import Dataset
 from medidiff.errors import GeometryError
 from medidiff.io.atomic import replacing_folder
 from medidiff.io.dicom.derived import derive, fill
-from medidiff.io.dicom.keep import discreet
 from medidiff.io.dicom.parametric import fill_map
 from medidiff.io.dicom.parent import parent_of
+from medidiff.io.dicom.privacy import discreet
 from medidiff.io.dicom.readback import refuse_foreign_folder
 from medidiff.volume import Geometry, Volume
 
-__all__ = ["Enhanced", "template_sources", "write_result"]
+__all__ = ["Enhanced", "source_grid", "template_sources", "write_result"]
 
 IMAGE_FOLDER, MAP_FOLDER = "enhanced", "uncertainty"
 
@@ -30,6 +30,20 @@ class Enhanced(Protocol):
     @property
     def uncertainty(self) -> Volume | None:
         """Its standard deviation on the same grid, if there is one."""
+
+
+def source_grid(sources: Sequence[Dataset], *, frames: Sequence[int] = ()) -> Geometry:
+    """Make sure that a result may be derived from these headers, and tell on which grid they lie.
+
+    Raises
+    ------
+    InputError
+        If they are not those of one MR series of one patient.
+    GeometryError
+        If they have no place in space, or are not parallel.
+    """
+    with discreet("source headers cannot be made into a derived series"):
+        return parent_of(sources, frames=frames).geometry
 
 
 def template_sources(template: Sequence[Dataset], volume: Volume, *, frames: Sequence[int] = ()) -> Sequence[Dataset]:
@@ -59,9 +73,7 @@ def template_sources(template: Sequence[Dataset], volume: Volume, *, frames: Seq
     GeometryError
         If the volume reaches out of it by more than a voxel of the series.
     """
-    with discreet():
-        grid = parent_of(template, frames=frames).geometry
-    beyond = _voxels_beyond(volume.geometry, grid)
+    beyond = _voxels_beyond(volume.geometry, source_grid(template, frames=frames))
     if beyond > 1:
         hint = "give the series that the image was converted from"
         found = f"{beyond:.1f} voxels beyond its field of view"
@@ -99,7 +111,7 @@ def write_result(
     MedidiffError
         As `medidiff.io.dicom.derived.write_derived_series`.
     """
-    with discreet():
+    with discreet("source headers cannot be made into a derived series"):
         derived = derive(result.volume, parent_of(sources, frames=frames), facts, product="enhanced")
         refuse_foreign_folder(folder)
         with replacing_folder(folder) as part:

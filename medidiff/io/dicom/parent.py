@@ -14,7 +14,7 @@ from medidiff.io.dicom.flatten import flattened, in_groups
 from medidiff.io.dicom.planes import LPS
 from medidiff.volume import PARALLEL_TOLERANCE, Geometry
 
-__all__ = ["Parent", "Slice", "parent_of"]
+__all__ = ["Parent", "Slice", "check_shared", "parent_of"]
 
 ONE_OF_EACH = {
     "PatientID": "patients",
@@ -169,16 +169,27 @@ def _all_frames(source: Dataset) -> Sequence[int | None]:
 def _check(sources: Sequence[Dataset]) -> None:
     if not sources:
         raise InputError("no source slices", needed="the headers of the series that the result is derived from")
-    kinds = sorted({str(source.get("Modality", "none")) for source in sources})
-    if kinds != ["MR"]:
-        raise InputError("source is not MR", found=f"modality {', '.join(kinds)}", needed="MR")
+    others = sum(source.get("Modality") != "MR" for source in sources)
+    if others:
+        raise InputError("source is not MR", found=f"{others} slices of another modality or none", needed="MR")
     for keyword in ("SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID", "Rows", "Columns"):
         if not all(source.get(keyword) for source in sources):
             raise InputError(f"source slice without {keyword}")
-    for keyword, plural in ONE_OF_EACH.items():
+    check_shared(sources, tuple(ONE_OF_EACH))
+
+
+def check_shared(sources: Sequence[Dataset], keywords: Sequence[str]) -> None:
+    """Refuse slices that do not belong together, by some of what `ONE_OF_EACH` lists.
+
+    Raises
+    ------
+    InputError
+        With how many patients, studies, series or frames of reference there are.
+    """
+    for keyword in keywords:
         found = len({str(source.get(keyword) or "") for source in sources})
         if found > 1:
-            raise InputError(f"source slices of several {plural}", found=str(found), needed="one")
+            raise InputError(f"source slices of several {ONE_OF_EACH[keyword]}", found=str(found), needed="one")
 
 
 def _place(source: Dataset, frame: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:

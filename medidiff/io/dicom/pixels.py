@@ -17,7 +17,8 @@ from medidiff.errors import InputError, MedidiffError
 from medidiff.io.dicom.arrange import Arrangement
 from medidiff.io.dicom.bids import sidecar_of
 from medidiff.io.dicom.codestream import COMPRESSED, check_frames
-from medidiff.io.dicom.scan import quiet
+from medidiff.io.dicom.parent import check_shared
+from medidiff.io.dicom.privacy import discreet
 from medidiff.io.dicom.series import Stack
 from medidiff.io.source import Archives, Source
 from medidiff.volume import Volume
@@ -79,14 +80,16 @@ def read_stack(stack: Stack, *, allow_irregular: bool = False, max_voxels: int =
     Raises
     ------
     InputError
-        If pixels are damaged, of a kind that cannot be decoded, or too many.
+        If pixels are damaged, of a kind that cannot be decoded, or too many, or slices are those of several patients
+        or frames of reference.
     GeometryError
         If the slices make no regular volume; see `arrange`.
     """
     arranged = stack.arrangement(allow_irregular=allow_irregular)
     _check_size(arranged, max_voxels, stack.label)
-    with quiet(), _located(stack.label):
+    with _located(stack.label), discreet("headers or pixels cannot be understood"):
         planes, headers = _planes(arranged)
+        check_shared(headers, ("PatientID", "FrameOfReferenceUID"))
         sidecar = sidecar_of(headers[0], arranged.frames[0].index)
     array = _on_grid(planes, arranged) if arranged.resampled else planes
     meta = {

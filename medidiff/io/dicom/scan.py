@@ -1,25 +1,23 @@
 """Headers of many objects sorted into series and volumes, whatever their files are called."""
 
-import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydicom import Dataset, config, dcmread
+from pydicom import Dataset, dcmread
 from pydicom.tag import Tag
 
 from medidiff.errors import InputError
 from medidiff.io.dicom.frame import FRAME_TAGS, Frame, frames_of, number
-from medidiff.io.dicom.privacy import TELLING, described, hashed, patient_of
+from medidiff.io.dicom.privacy import TELLING, cleaned, described, discreet, hashed, patient_of
 from medidiff.io.dicom.refusal import IMAGE_CLASSES, component_refusal, frame_words, object_refusal, words_refusal
 from medidiff.io.dicom.series import Series, Stray
 from medidiff.io.dicom.split import split
 from medidiff.io.dicom.vendors import VENDOR_TAGS
 from medidiff.io.source import Archives, Source
 
-__all__ = ["quiet", "scan"]
+__all__ = ["scan"]
 
 OBJECT_TAGS = (
     "SOPClassUID",
@@ -72,7 +70,7 @@ def scan(sources: Iterable[Source]) -> tuple[list[Series], list[Stray]]:
     """
     strays: list[Stray] = []
     groups: dict[tuple[str, str, str], list[_Object]] = defaultdict(list)
-    with Archives() as archives, quiet():
+    with Archives() as archives, discreet("headers cannot be sorted into series"):
         for source in sources:
             try:
                 found = _read(source, archives)
@@ -87,26 +85,15 @@ def scan(sources: Iterable[Source]) -> tuple[list[Series], list[Stray]]:
     return sorted(series, key=lambda each: (each.study, each.number or 0, each.code)), strays
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Read what is there, without a word on how it breaks the standard."""
-    before = config.settings.reading_validation_mode
-    config.settings.reading_validation_mode = config.IGNORE
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        config.settings.reading_validation_mode = before
-
-
 def _read(source: Source, archives: Archives) -> _Object:
     with archives.open(source) as stream:
         header = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=WANTED)
+    for _ in header:
+        pass  # pydicom understands an element when it is asked for; what cannot be understood must fail here, alone
     if not (header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")):
         raise InputError("not DICOM, or without a kind of object")
     header.setdefault("SOPClassUID", header.file_meta.get("MediaStorageSOPClassUID"))
-    refusal = object_refusal(header)
+    refusal = cleaned(object_refusal(header), header)
     frames = tuple(_told(frame, header, refusal) for frame in frames_of(header, source)) if _is_image(header) else ()
     for keyword in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
         if keyword in header:
@@ -123,7 +110,7 @@ def _told(frame: Frame, header: Dataset, refusal: str) -> Frame:
     own = (header.get("PerFrameFunctionalGroupsSequence") or [Dataset()])[frame.index :][:1]
     shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     words = frame_words(own[0], shared) if own else ()
-    told = refusal or words_refusal(words) or component_refusal(frame.traits["component"])
+    told = refusal or cleaned(words_refusal(words), header) or component_refusal(frame.traits["component"])
     return replace(frame, traits={**frame.traits, "refusal": told or None})
 
 
@@ -148,7 +135,7 @@ def _series(key: tuple[str, str, str], objects: Sequence[_Object]) -> Series:
         code=hashed(f"{uid} {kind}"),
         number=None if (told := number(header.get("SeriesNumber"))) is None else int(told),
         description=described(header),
-        modality=str(header.get("Modality") or ""),
+        modality=cleaned(str(header.get("Modality") or ""), header),
         manufacturer=str(header.get("Manufacturer") or ""),
         kind=IMAGE_CLASSES.get(header.SOPClassUID, ""),
         objects=len(unique),

@@ -5,7 +5,7 @@ from typing import Any
 
 from medidiff.io.dicom.arrange import Arrangement, arrange
 from medidiff.io.dicom.frame import Frame
-from medidiff.io.dicom.privacy import Patient
+from medidiff.io.dicom.privacy import Patient, discreet
 from medidiff.io.source import Source
 
 __all__ = ["Series", "Stack", "Stray"]
@@ -25,12 +25,15 @@ class Stack:
         Its slices, in no order.
     refusal
         Why it is not enhanced, whatever its geometry; empty if it is.
+    place
+        Its number among the volumes of the series, from 0.
     """
 
     series: "Series"
     name: str
     frames: tuple[Frame, ...] = field(repr=False)
     refusal: str = ""
+    place: int = 0
 
     @property
     def label(self) -> str:
@@ -44,7 +47,8 @@ class Stack:
 
     def arrangement(self, *, allow_irregular: bool = False) -> Arrangement:
         """Order the slices; see `arrange` for what is refused."""
-        return arrange(self.frames, allow_irregular=allow_irregular, where=self.label)
+        with discreet("slices cannot be put in their places"):
+            return arrange(self.frames, allow_irregular=allow_irregular, where=self.label)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +104,11 @@ class Series:
 
     def with_stacks(self, parts: list[tuple[str, list[Frame]]]) -> "Series":
         """Give the series its volumes."""
-        stacks = tuple(Stack(self, name, tuple(frames), _refusal(frames[0].traits)) for name, frames in parts)
-        return replace(self, stacks=stacks)
+        stacks = (
+            Stack(self, name, tuple(frames), _refusal(frames[0].traits), place)
+            for place, (name, frames) in enumerate(parts)
+        )
+        return replace(self, stacks=tuple(stacks))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from medidiff.io.dicom.keep import discreet
 from medidiff.io.dicom.output import template_sources, write_result
 from medidiff.io.dicom.parent import parent_of
+from medidiff.io.dicom.privacy import discreet
 from medidiff.volume import Volume
 from tests.fakes import FakeResult
 from tests.io.derived.readers import by_dcm2niix, by_pydicom, value_at
@@ -80,7 +80,7 @@ def twice_as_fine(array, grid):
 
 def series(shared, name):
     (folder,) = (shared / "dicom").glob(name)
-    with discreet():
+    with discreet("cannot be read"):
         sources, frames, array = (classic_series if name in CLASSIC else enhanced_series)(folder)
     return sources, frames, twice_as_fine(array, parent_of(sources, frames=frames).geometry)
 

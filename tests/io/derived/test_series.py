@@ -129,6 +129,14 @@ class TestTags:
         told = read(written(tmp_path, facts={**FACTS, "name": "e2"}))[0]
         assert told.SeriesDescription == "T2 tse tra e2 enhanced medidiff sr-brain 0.2.0 RESEARCH USE"
 
+    def test_volumes_of_one_series_get_numbers_of_their_own(self, tmp_path):
+        told = [read(written(tmp_path / str(n), facts={**FACTS, "place": n}))[0] for n in range(3)]
+        assert [int(each.SeriesNumber) for each in told] == [1007, 3007, 5007]
+
+    @pytest.mark.parametrize(("number", "derived"), [(2**31 - 1, 1000), (2**31 - 3000, 2**31 - 2000), (-5, 995)])
+    def test_a_series_number_stays_one_that_dicom_can_hold(self, number, derived, tmp_path):
+        assert read(written(tmp_path, classic(grid(), SeriesNumber=number)))[0].SeriesNumber == derived
+
     def test_a_long_description_is_cut_and_the_warning_is_not(self, tmp_path):
         told = read(written(tmp_path, classic(grid(), SeriesDescription="d" * 64)))[0]
         assert len(told.SeriesDescription) == 64
@@ -279,7 +287,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("tags", "error", "what"),
         [
-            ({"Modality": "CT"}, InputError, "source is not MR .*CT"),
+            ({"Modality": "CT"}, InputError, "source is not MR .*another modality"),
             ({"SOPInstanceUID": "1.2"}, InputError, "share one SOP Instance UID"),
             ({"StudyInstanceUID": None}, InputError, "without StudyInstanceUID"),
             ({"ImagePositionPatient": None}, GeometryError, "without a usable ImagePositionPatient"),

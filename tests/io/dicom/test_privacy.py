@@ -4,7 +4,8 @@ import pytest
 from pydicom import Dataset
 
 from medidiff.io.dicom.privacy import described, hashed
-from tests.dicoms import PATIENT, changed
+from tests.dicoms import PATIENT, Plan, changed, slices, values, write
+from tests.io.dicom.reading import scanned
 
 
 def header(description, **elements):
@@ -28,6 +29,37 @@ def header(description, **elements):
 )
 def test_descriptions_lose_the_patients_name_and_numbers_and_nothing_else(description, shown):
     assert described(header(description)) == shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "29.04.1957",
+        "29.4.57",
+        "1957-04-29",
+        "04/29/1957",
+        "29041957",
+        "1957_04_29",
+        "4/29/57",
+        "2024-02-29",
+        "29.2.2024",
+    ],
+)
+def test_dates_are_taken_out_however_they_are_written(written):
+    assert described(header(f"t2 {written} 1957 3.5")) == "t2 … 1957 3.5"
+
+
+@pytest.mark.parametrize(
+    "keyword", ["OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ReferringPhysicianName"]
+)
+def test_earlier_names_and_names_of_staff_are_taken_out(keyword):
+    assert described(header("t2 Roe richard-roe RoeRichard", **{keyword: "Roe^Richard"})) == "t2 … …-… …"
+
+
+def test_a_reason_and_a_modality_are_cleaned_as_descriptions_are(tmp_path):
+    write(slices(Plan(values()), ImageType=["DERIVED", "PRIMARY", "DOE MAP"], Modality="JANE"), tmp_path)
+    (series,), _ = scanned(tmp_path)
+    assert (series.stacks[0].refusal, series.modality) == ("a derived map (… MAP)", "…")
 
 
 def test_a_short_name_is_taken_out_as_a_word_alone():

@@ -207,6 +207,18 @@ class TestSelection:
         with pytest.raises(UsageError, match="--select"):
             Selection.parse([rule])
 
+    @pytest.mark.parametrize("kind", ["description", "spacing", "modality"])
+    def test_two_rules_of_a_kind_are_refused_as_neither_would_be_seen_to_win(self, kind):
+        from medidiff.errors import UsageError
+
+        with pytest.raises(UsageError, match=f"two rules for {kind}"):
+            Selection.parse([f"{kind}=1-2", f"{kind}=3-4"])
+
+    @pytest.mark.parametrize(("rule", "count"), [("spacing=3-5", 1), ("spacing=5-", 0)])
+    def test_an_irregular_series_is_judged_by_the_grid_it_is_put_onto(self, rule, count, tmp_path):
+        write(slices(Plan(values()))[:2] + slices(Plan(values()))[3:], tmp_path)
+        assert len(discover([tmp_path], selection=Selection.parse([rule], allow_irregular=True))[0]) == count
+
     def test_a_series_with_a_fault_is_kept_so_that_the_fault_is_told(self, tmp_path):
         write(slices(Plan(values()))[::3] + slices(Plan(values()))[4:], tmp_path)
         assert len(discover([tmp_path], selection=Selection.parse(["spacing=3-5"]))[0]) == 1
