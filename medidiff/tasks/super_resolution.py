@@ -13,9 +13,9 @@ from torch import Tensor
 from medidiff.diffusion import Denoiser, posterior_mean, sample, times
 from medidiff.errors import InputError, UsageError
 from medidiff.models import Condition, Model, condition_on, denoiser_of, load_model
-from medidiff.physics import consistent, relative_residual
+from medidiff.physics import relative_residual
 from medidiff.physics.noise import NOISE_LEFT, head_brightness
-from medidiff.posterior import agreeing
+from medidiff.posterior import agreeing, settled
 from medidiff.tasks.acquisition import acquisition_of, noise_of
 from medidiff.tasks.device import choose_device, choose_precision, peak_memory_mb, with_less_memory
 from medidiff.tasks.grid import FEWEST_VOXELS, plan_grids, resample, slice_axis
@@ -193,14 +193,17 @@ def _infer(
     noises = _noises(condition.base.shape, options.samples, options.seed)
     mean = posterior_mean(denoiser, noises[0].to(condition.base))
     if not options.sampling:
-        return condition.base + condition.scale * mean, None
+        return _settled(condition.base + condition.scale * mean, problem), None
     drawn = [sample(denoiser, noise.to(condition.base), times(options.steps)) for noise in noises]
     mean = torch.stack(drawn).mean(0) if len(drawn) > 1 else mean
     factor = float(model.card.get("spread_factor", 1.0))
     chosen = mean + options.detail * factor * (drawn[0] - mean)
     spread = factor * condition.scale * _deviation(drawn, mean) if len(drawn) > 1 else None
-    image = consistent(condition.base + condition.scale * chosen, problem.y, problem.operator, noise=problem.noise)
-    return image, spread
+    return _settled(condition.base + condition.scale * chosen, problem), spread
+
+
+def _settled(image: Tensor, problem: Problem) -> Tensor:
+    return settled(image, problem.y, problem.operator, noise=problem.noise)
 
 
 def _posterior(

@@ -102,11 +102,22 @@ def test_there_is_an_uncertainty_only_where_several_were_drawn(enhance, thick, e
     assert 0 < uncertainty.array.mean() < 300
 
 
-def test_detail_leads_from_the_mean_to_a_sample(enhance, thick, enhanced):
-    half, whole = (enhance(thick, detail=detail).volume.array for detail in (0.5, 1.0))
-    apart = np.abs(whole - enhanced.volume.array).mean()
-    assert apart > 1
-    np.testing.assert_allclose(half, (whole + enhanced.volume.array) / 2, atol=1)
+def signed(volume):
+    """No magnitude: nothing is held to 0, and all is linear."""
+    return Volume(volume.array - 1, volume.geometry, volume.meta)
+
+
+def test_detail_leads_from_the_mean_to_a_sample(enhance, thick):
+    mean, half, whole = (enhance(signed(thick), detail=detail).volume.array for detail in (0.0, 0.5, 1.0))
+    assert np.abs(whole - mean).mean() > 1
+    np.testing.assert_allclose(half, (whole + mean) / 2, atol=1)
+
+
+def test_a_magnitude_stays_one_as_far_as_the_measurement_allows(enhance, thick):
+    held, free = enhance(thick, detail=1.0), enhance(signed(thick), detail=1.0)
+    beyond = [np.square(array.clip(max=0)).sum() for array in (held.volume.array, free.volume.array + 1)]
+    assert beyond[0] < 0.5 * beyond[1]
+    assert held.residual_after <= 1e-3
 
 
 def test_full_detail_is_the_first_sample_however_many_are_drawn(enhance, thick):
@@ -117,7 +128,7 @@ def test_the_spread_factor_widens_spread_and_detail_alike_and_moves_no_mean(mode
     wide = Model(model.network, {**model.card, "spread_factor": 1.5})
 
     def run(which, **options):
-        return super_resolve(thick, which, device="cpu", precision="fp32", noise=0, samples=2, **options)
+        return super_resolve(signed(thick), which, device="cpu", precision="fp32", noise=0, samples=2, **options)
 
     plain, wider = run(model), run(wide)
     same(plain.volume, wider.volume, 1e-6)
