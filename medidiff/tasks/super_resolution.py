@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from medidiff.physics.noise import NOISE_LEFT, head_brightness
 from medidiff.posterior import agreeing, settled
 from medidiff.tasks.acquisition import acquisition_of, noise_of
 from medidiff.tasks.device import choose_device, choose_precision, peak_memory_mb, with_less_memory
-from medidiff.tasks.grid import FEWEST_VOXELS, plan_grids, resample, slice_axis
+from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_grids, resample, slice_axis
 from medidiff.tasks.problem import Problem, back, problem_of, resampled_residual, spread_on
 from medidiff.tasks.provenance import provenance_of
 from medidiff.tasks.result import Result
@@ -123,30 +123,36 @@ def super_resolve(
         multiple=loaded.network.multiple,
         batch=TILES_AT_ONCE[place.type],
     )
-    before = relative_residual(problem.operator.upsample(problem.y), problem.y, problem.operator)
-    after = relative_residual(mean, problem.y, problem.operator)
-    working = back(mean, problem, plan.working, volume)
-    output = working if plan.direct else resample(working, plan.target)
-    uncertainty = None if spread is None else back(spread, problem, plan.working, volume)
-    if uncertainty is not None and not plan.direct:
-        uncertainty = spread_on(uncertainty, plan.target)
     warnings += validity_warnings(volume, plan, loaded.card, acquisition.axis)
     if options.sampling and len(problem.operator.axes) == 3:
         warnings.append("samples of images coarse along all axes are not calibrated: neither spread nor texture")
+    result = _delivered(mean, spread, problem, plan, volume)
     facts: dict[str, Any] = {
-        "geometry": {"input": volume.geometry.as_dict(), "output": plan.target.as_dict()},
+        **result.provenance,
         "acquisition": {"used": dict(acquisition.used), "assumed": list(acquisition.assumed)},
         "noise": {"sd": sigma, "origin": origin, "denoised_for_proposal": sigma > 0},
-        "data_residual": {"before": before, "after": after},
         "warnings": [*volume.meta.get("warnings", []), *warnings],
         "seconds": round(time.perf_counter() - started, 3),
         "device": str(place),
         "peak_memory_mb": round(peak_memory_mb(place), 1),
     }
+    return replace(result, provenance=provenance_of(loaded, vars(options), facts))
+
+
+def _delivered(mean: Tensor, spread: Tensor | None, problem: Problem, plan: Plan, volume: Volume) -> Result:
+    """Volumes on the grid that was asked for, with the residuals and grids that go into the record."""
+    before = relative_residual(problem.operator.upsample(problem.y), problem.y, problem.operator)
+    after = relative_residual(mean, problem.y, problem.operator)
+    output = back(mean, problem, plan.working, volume)
+    uncertainty = None if spread is None else back(spread, problem, plan.working, volume)
+    grids = {"input": volume.geometry.as_dict(), "output": plan.target.as_dict()}
+    residuals = {"before": before, "after": after}
     if not plan.direct:
-        facts["geometry"]["working"] = plan.working.as_dict()
-        facts["data_residual"]["after_resampling"] = resampled_residual(output, volume, plan, problem)
-    return Result(output, uncertainty, before, after, provenance_of(loaded, vars(options), facts))
+        output = resample(output, plan.target)
+        uncertainty = None if uncertainty is None else spread_on(uncertainty, plan.target)
+        grids["working"] = plan.working.as_dict()
+        residuals["after_resampling"] = resampled_residual(output, volume, plan, problem)
+    return Result(output, uncertainty, before, after, {"geometry": grids, "data_residual": residuals})
 
 
 def _check(volume: Volume) -> float:
