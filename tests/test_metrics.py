@@ -263,7 +263,7 @@ def test_a_gaussian_blur_is_worth_voxels_a_little_above_its_width(sd):
     """Modulation exp(-2 pi^2 f^2 s^2) is one half at f = sqrt(ln 2 / 2) / (pi s)."""
     r = np.random.default_rng(2).normal(size=(96, 24, 24)) + 5
     p = ndimage.gaussian_filter1d(r, sd, axis=0)
-    box = {"data_range": 1.0, "region": np.ones(r.shape, dtype=bool), "spacing": 0.8}
+    box: dict[str, Any] = {"data_range": 1.0, "region": np.ones(r.shape, dtype=bool), "spacing": 0.8}
     expected = 0.8 * np.pi * sd / np.sqrt(2 * np.log(2))
     assert metrics.effective_resolution(p, r, axis=0, **box) == pytest.approx(expected, rel=0.07)
     assert expected == pytest.approx(1.133 * 0.8 * sd * np.sqrt(8 * np.log(2)), rel=1e-3)

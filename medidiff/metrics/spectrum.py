@@ -88,7 +88,7 @@ def _shells(shape: tuple[int, ...]) -> NDArray[np.intp]:
         *[np.fft.rfftfreq(n) if axis == 2 else np.fft.fftfreq(n) for axis, n in enumerate(shape)], indexing="ij"
     )
     size = np.sqrt(sum(f**2 for f in frequencies)) * min(shape)
-    return np.minimum(np.round(size).astype(np.intp), min(shape) // 2 + 1)
+    return np.asarray(np.minimum(np.round(size), min(shape) // 2 + 1), dtype=np.intp)
 
 
 def _shell_power(image: Array, shells: NDArray[np.intp]) -> Array:
