@@ -11,10 +11,11 @@ from medidiff.cli import options
 from medidiff.cli.counting import counting
 from medidiff.cli.guard import Exit
 from medidiff.cli.tables import columns
-from medidiff.errors import UsageError
+from medidiff.errors import ResourceError, UsageError
 
 if TYPE_CHECKING:
     from medidiff.evaluation import Table
+    from medidiff.report.evaluation_pages import EvaluationPages
 
 __all__ = ["command"]
 
@@ -168,9 +169,17 @@ def evaluate(request: Request) -> None:
     _print(table, request, report)
 
 
-def _pages(request: Request) -> Any:
+def _pages(request: Request) -> "EvaluationPages | None":
     """What draws the pages, unless they are not wanted or cannot be drawn here."""
-    return None
+    if request.no_report:
+        return None
+    from medidiff.report.evaluation_pages import EvaluationPages
+
+    try:
+        return EvaluationPages(request.output, embed=request.pages)
+    except ResourceError as error:
+        click.echo(f"no report.html: {error}", err=True)
+        return None
 
 
 def _print(table: "Table", request: Request, report: Path | None) -> None:

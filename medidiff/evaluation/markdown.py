@@ -7,7 +7,7 @@ from medidiff.evaluation.preset import ALONG, DEFINITIONS
 from medidiff.evaluation.summary import STATISTICS
 from medidiff.evaluation.table import Table
 
-__all__ = ["figure", "lines_of", "markdown", "title"]
+__all__ = ["COMPARED", "MAIN", "figure", "lines_of", "markdown", "outcome", "title"]
 
 MAIN = ("psnr", "ssim", "ssim_slices", "nmse", "hfen", "gradient_energy_ratio", "data_residual")
 """Metrics of the first table; the others follow in a second one."""
@@ -102,11 +102,12 @@ def _comparisons(told: Sequence[Mapping[str, Any]], first: str) -> list[str]:
     if not shown:
         return []
     head = ["metric", "against", "n", "subjects", "difference [95 % interval]", "p", "p (Holm)", "wins"]
-    body = [[title(c["metric"]), c["against"], str(c["n"]), str(c["subjects"]), *_outcome(c)] for c in shown]
+    body = [[title(c["metric"]), c["against"], str(c["n"]), str(c["subjects"]), *outcome(c)] for c in shown]
     return [f"## {first} against each other method", lines_of(head, body)]
 
 
-def _outcome(c: Mapping[str, Any]) -> list[str]:
+def outcome(c: Mapping[str, Any]) -> list[str]:
+    """Write difference with interval, p, adjusted p and share of wins of a comparison."""
     ends = ", ".join(figure(c["metric"], c[end], signed=True) for end in ("low", "high"))
     difference = f"{figure(c['metric'], c['difference'], signed=True)} [{ends}]"
     p_values = [NONE if c[name] != c[name] else f"{c[name]:.2g}" for name in ("p", "p_holm")]

@@ -1,0 +1,168 @@
+"""The report of an evaluation: tables, distributions, and every case to look at."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medidiff import __version__
+from medidiff.evaluation import Seen, Table
+from medidiff.evaluation.markdown import COMPARED, MAIN, figure, outcome, title
+from medidiff.evaluation.preset import ALONG, DEFINITIONS
+from medidiff.evaluation.summary import STATISTICS, worst_cases
+from medidiff.report.charts import curves, distribution
+from medidiff.report.pages import Pages
+from medidiff.report.scene import Colours, Scene, compose
+from medidiff.volume import Volume
+
+__all__ = ["EvaluationPages"]
+
+PACKAGES = ("numpy", "scipy", "scikit-image", "nibabel")
+
+
+class EvaluationPages:
+    """Draws each case while its volumes are in memory, and the report once all are scored.
+
+    Parameters
+    ----------
+    output
+        Folder for ``report.html`` and ``cases/``.
+    embed
+        How many cases, the worst first, are contained in ``report.html``; all have a page of their own.
+
+    Raises
+    ------
+    ResourceError
+        If what draws pages is not installed.
+    """
+
+    def __init__(self, output: Path, *, embed: int = 12) -> None:
+        self._pages, self._embed = Pages(output, "medidiff evaluation"), embed
+
+    def add(self, seen: Seen) -> None:
+        """Write the page of a case; a case without images has none."""
+        if seen.truth is None or not seen.images:
+            return
+        scene = _scene(seen)
+        notes = [f"{row.method}: {row.score.error or row.score.note}" for row in seen.rows]
+        told = {
+            "scene": scene,
+            "left": 0,
+            "right": len(scene.layers) - 1,
+            "crops_at": f"largest error of {next(iter(seen.images))}",
+            "scores": _scores(seen),
+            "facts": {},
+            "warnings": [note for note in notes if not note.endswith(": ")],
+        }
+        self._pages.write(seen.case, told)
+
+    def close(self, table: Table) -> Path:
+        """Write the report."""
+        ranked = worst_cases(table)
+        told = {
+            "counts": table.counts(),
+            "cases": len(table.cases),
+            "first": table.methods[0],
+            "sections": _sections(table),
+            "comparisons": _comparisons(table),
+            "charts": [chart for name in table.metrics if (chart := distribution(table, name))],
+            "calibration": {name: curves(some) for name, some in table.summary["calibration"].items()},
+            "ranked": self._ranked(table, ranked),
+            "failures": _failures(table),
+            "definitions": _definitions(table),
+            "settings": _settings(table),
+            "statistics": STATISTICS,
+            "embedded": min(self._embed, len(ranked)),
+        }
+        return self._pages.finish("evaluation.html", told, [case["case"] for case in ranked[: self._embed]])
+
+    def _ranked(self, table: Table, ranked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        metric = table.metrics[0] if table.metrics else ""
+        rows = []
+        for place, case in enumerate(ranked):
+            name = case["case"]
+            inside = place < self._embed and self._pages.place(name)
+            link = f"#{self._pages.anchor(name)}" if inside else self._pages.place(name)
+            rows.append({"name": name, "link": link, "cells": [figure(metric, case[m]) for m in table.methods]})
+        return {"title": title(metric) if metric else "", "methods": table.methods, "rows": rows}
+
+
+def _scene(seen: Seen) -> Scene:
+    """Input, methods and reference; differences and uncertainties, relative to the range of intensities."""
+    truth = seen.truth
+    if truth is None:
+        raise ValueError("a case without a reference has no scene")
+    reference, span = truth.volume, truth.span
+    source = {"input": seen.source} if seen.source is not None else {}
+    layers = {**source, **seen.images, "reference": reference}
+    differences = {name: _scaled(image.array - reference.array, reference, span) for name, image in seen.images.items()}
+    unit = "of the data range"
+    maps = {f"{name} minus reference": Colours(v, unit, signed=True) for name, v in differences.items()}
+    maps |= {
+        f"uncertainty of {name}": Colours(_scaled(sd.array, reference, span), f"SD, {unit}", signed=False)
+        for name, sd in seen.spreads.items()
+    }
+    region = np.zeros(reference.geometry.shape, dtype=bool)
+    region[truth.crop] = truth.region
+    first = next(iter(differences.values()))
+    return compose(layers, maps, frame=reference.geometry, window_of="reference", region=region, errors=first)
+
+
+def _scaled(array: np.ndarray[Any, Any], like: Volume, span: float) -> Volume:
+    return Volume(np.asarray(array / span, dtype=np.float32), like.geometry)
+
+
+def _scores(seen: Seen) -> dict[str, Any]:
+    rows = [row for row in seen.rows if not row.score.error]
+    names = list(dict.fromkeys(name for row in rows for name in row.score.metrics if name not in ALONG))
+    body = [[row.method, *[figure(name, row.score.metrics.get(name)) for name in names]] for row in rows]
+    return {"head": ["method", *map(title, names)], "body": body}
+
+
+def _sections(table: Table) -> list[dict[str, Any]]:
+    """Means of all cases and of each sub-group."""
+    told = table.summary
+    parts: list[tuple[str, Any, Sequence[str]]] = [("", told["methods"], table.metrics)]
+    parts += [(group, methods, [m for m in table.metrics if m in MAIN]) for group, methods in told["groups"].items()]
+    return [{"name": name, **_means(methods, metrics)} for name, methods, metrics in parts]
+
+
+def _means(methods: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> dict[str, Any]:
+    shown = [name for name in metrics if any(name in told for told in methods.values())]
+    rows = []
+    for method, told in methods.items():
+        cells = [_cell(name, told.get(name)) for name in shown]
+        rows.append({"name": method, "n": max((f["n"] for f in told.values()), default=0), "cells": cells})
+    return {"titles": [title(name) for name in shown], "rows": rows}
+
+
+def _cell(metric: str, told: Mapping[str, Any] | None) -> tuple[str, str]:
+    if told is None:
+        return "-", ""
+    low, high = (figure(metric, told[end]) for end in ("low", "high"))
+    return figure(metric, told["mean"]), "" if low == "-" else f"{low} to {high}"
+
+
+def _comparisons(table: Table) -> list[list[str]]:
+    shown = [c for c in table.summary["comparisons"] if c["metric"] in (*COMPARED, "gradient_energy_ratio")]
+    return [[title(c["metric"]), c["against"], str(c["n"]), str(c["subjects"]), *outcome(c)] for c in shown]
+
+
+def _failures(table: Table) -> list[list[str]]:
+    failed = [[row.case, row.method, row.score.error] for row in table.rows if row.score.error]
+    return failed + [[str(path), "", reason] for path, reason in table.unpaired.items()]
+
+
+def _definitions(table: Table) -> dict[str, str]:
+    names = dict.fromkeys(ALONG[name][0] if name in ALONG else name for name in table.metrics)
+    return {title(name): DEFINITIONS[name] for name in names}
+
+
+def _settings(table: Table) -> dict[str, str]:
+    kept = {key: value for key, value in table.settings.items() if key not in ("metrics", "methods") and value != ""}
+    methods = {f"method {name}": origin for name, origin in table.settings.get("methods", {}).items()}
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    told = {**kept, **methods, "versions": f"medidiff {__version__}, {versions}"}
+    return {key.replace("_", " "): str(value) for key, value in told.items()}
