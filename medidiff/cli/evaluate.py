@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medidiff.cli import options
-from medidiff.cli.counting import counting
 from medidiff.cli.guard import Exit
 from medidiff.cli.tables import columns
 from medidiff.errors import ResourceError, UsageError
@@ -143,6 +142,7 @@ def command(**given: Any) -> None:
 
 def evaluate(request: Request) -> None:
     """Score, report, print the means, and end the command with the code for how it went."""
+    from medidiff.cli.counting import counting
     from medidiff.evaluation import evaluate as run
 
     methods = request.methods()

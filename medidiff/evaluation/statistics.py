@@ -9,6 +9,8 @@ from scipy import stats
 __all__ = ["DRAWS", "bootstrap_interval", "by_subject", "holm", "signed_rank", "win_rate"]
 
 Array = NDArray[np.float64]
+FEWEST = 3
+"""Subjects that an interval needs: resampling two of them tells no more than the two scores."""
 DRAWS = 4000
 """Resamplings; the ends of an interval are then certain to about 1 % of its width."""
 
@@ -39,10 +41,10 @@ def bootstrap_interval(
     Returns
     -------
     tuple of float
-        Both nan with fewer than two subjects.
+        Both nan with fewer than `FEWEST` subjects.
     """
     sums, counts = _sums(values, subjects)
-    if len(sums) < 2:
+    if len(sums) < FEWEST:
         return float("nan"), float("nan")
     drawn = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
     means = sums[drawn].sum(1) / counts[drawn].sum(1)

@@ -67,7 +67,8 @@ class EvaluationPages:
             "first": table.methods[0],
             "sections": _sections(table),
             "comparisons": _comparisons(table),
-            "charts": [chart for name in table.metrics if (chart := distribution(table, name))],
+            "charts": _charts(table, [name for name in table.metrics if name in MAIN]),
+            "more_charts": _charts(table, [name for name in table.metrics if name not in MAIN]),
             "calibration": {name: curves(some) for name, some in table.summary["calibration"].items()},
             "ranked": self._ranked(table, ranked),
             "failures": _failures(table),
@@ -123,10 +124,11 @@ def _scores(seen: Seen) -> dict[str, Any]:
 
 def _sections(table: Table) -> list[dict[str, Any]]:
     """Means of all cases and of each sub-group."""
-    told = table.summary
-    parts: list[tuple[str, Any, Sequence[str]]] = [("", told["methods"], table.metrics)]
-    parts += [(group, methods, [m for m in table.metrics if m in MAIN]) for group, methods in told["groups"].items()]
-    return [{"name": name, **_means(methods, metrics)} for name, methods, metrics in parts]
+    told, main = table.summary, [name for name in table.metrics if name in MAIN]
+    rest = [name for name in table.metrics if name not in MAIN]
+    parts = [("", told["methods"], main), ("Detail, spectrum and calibration", told["methods"], rest)]
+    parts += [(group, methods, main) for group, methods in told["groups"].items()]
+    return [{"name": name, **_means(methods, metrics)} for name, methods, metrics in parts if metrics]
 
 
 def _means(methods: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> dict[str, Any]:
@@ -148,6 +150,10 @@ def _cell(metric: str, told: Mapping[str, Any] | None) -> tuple[str, str]:
 def _comparisons(table: Table) -> list[list[str]]:
     shown = [c for c in table.summary["comparisons"] if c["metric"] in (*COMPARED, "gradient_energy_ratio")]
     return [[title(c["metric"]), c["against"], str(c["n"]), str(c["subjects"]), *outcome(c)] for c in shown]
+
+
+def _charts(table: Table, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    return [chart for name in metrics if (chart := distribution(table, name))]
 
 
 def _failures(table: Table) -> list[list[str]]:

@@ -39,9 +39,9 @@ def test_the_interval_covers_the_mean_about_as_often_as_it_says():
     assert 0.89 <= np.mean(inside) <= 0.98
 
 
-def test_one_person_has_no_interval_and_what_is_not_finite_does_not_count():
-    assert np.isnan(bootstrap_interval([1.0, 2.0], ["a", "a"])).all()
-    assert bootstrap_interval([1.0, 2.0, np.nan], "abc") == bootstrap_interval([1.0, 2.0], "ab")
+def test_two_people_have_no_interval_and_what_is_not_finite_does_not_count():
+    assert np.isnan(bootstrap_interval([1.0, 2.0, 3.0, 4.0], "aabb")).all()
+    assert bootstrap_interval([1.0, 2.0, 4.0, np.nan], "abcd") == bootstrap_interval([1.0, 2.0, 4.0], "abc")
     assert by_subject([1.0, 3.0, 5.0, np.inf], "aabb").tolist() == [2.0, 5.0]
 
 
