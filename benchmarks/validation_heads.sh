@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The table of docs/quality/evaluation.md: validation heads degraded to 3 and 5 mm, five methods, one report.
+#
+#   benchmarks/validation_heads.sh STRUCTURAL OUTPUT [OPTIONS OF enhance]
+#
+# STRUCTURAL is the folder that has validation/; OUTPUT gets thick/, enhanced/ and report/. What is finished is left as it
+# is, so it goes on after an interrupt, and with new weights everything is enhanced again. Slices lie across y, the axis
+# that is truly sharp in all seven heads. Then: cp OUTPUT/report/summary.md docs/quality/evaluation.md
+set -euo pipefail
+[ $# -ge 2 ] || { echo "usage: $0 STRUCTURAL OUTPUT [OPTIONS OF enhance]" >&2; exit 2; }
+heads=$(cd "$1" && pwd)/validation out=$2
+shift 2
+
+for spacing in 3 5; do
+  mkdir -p "$out/references/${spacing}mm"
+  for head in "$heads"/*.nii.gz; do
+    name=$(basename "$head")
+    ln -sfn "$head" "$out/references/${spacing}mm/$name"
+    medidiff simulate thick-slices -q -i "$head" -o "$out/thick/${spacing}mm" --spacing "$spacing" --axis y
+    medidiff enhance -q -i "$out/thick/${spacing}mm/$name" -o "$out/enhanced/${spacing}mm" --like "$head" "$@"
+  done
+done
+
+medidiff evaluate -p sr-brain="$out/enhanced" -r "$out/references" -o "$out/report" --input "$out/thick" \
+  --baseline trilinear,cubic,cubic+dc,tv --group folder
