@@ -2,8 +2,8 @@
 
 ``images``, ``listing``, ``pairing``, ``plan``
     What is in the folders, what is told of it, which belongs to which, and the cases that make up a run.
-``preset``, ``score``
-    How scores are taken, and the scores of one image.
+``preset``, ``score``, ``attempt``
+    How scores are taken, the scores of one image, and what becomes of one that has none.
 ``baselines``, ``measured``
     Interpolation and total variation; what the measurement says, and baselines made of it on the fly.
 ``comparison``, ``table``, ``statistics``, ``summary``

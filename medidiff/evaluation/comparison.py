@@ -4,22 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from medidiff.errors import InputError, MedidiffError, UsageError
-from medidiff.evaluation.images import Image
+from medidiff.errors import UsageError
+from medidiff.evaluation.attempt import attempt, failed, measured
 from medidiff.evaluation.listing import group_of, read_listing, subject_of
 from medidiff.evaluation.plan import Plan, Planned, plan_cases
 from medidiff.evaluation.preset import PRESETS, Rules
-from medidiff.evaluation.score import Score, Truth, fitted, prepared, score
+from medidiff.evaluation.score import Score, Truth, prepared
 from medidiff.evaluation.table import Row, Table
 from medidiff.evaluation.write import write_cases, write_table
 from medidiff.io.atomic import make_folder
-from medidiff.io.nifti import read_nifti
 from medidiff.volume import Volume
-
-if TYPE_CHECKING:
-    from medidiff.evaluation.measured import Baseline, Measured
 
 __all__ = ["Look", "Seen", "evaluate"]
 
@@ -168,12 +163,12 @@ class _Run:
         truth, source, scores = None, None, {}
         try:
             truth = prepared(case.reference.read(), self.rules, case.region.read() if case.region else None)
-            source = _measured(case)
+            source = measured(case)
         except Exception as error:
-            scores = {method: _failed(error) for method in case.methods}
+            scores = {method: failed(error) for method in case.methods}
         for method in case.methods:
             if truth is not None and method not in scores:
-                scores[method] = _attempt(case, method, truth, source, self.rules, images, spreads)
+                scores[method] = attempt(case, method, truth, source, self.rules, images, spreads)
         rows = [self._row(case, method, scores[method]) for method in case.methods]
         self.rows += rows
         if self.look:
@@ -184,71 +179,3 @@ class _Run:
         image = case.images.get(method)
         origin = image.path if image else "made of the input"
         return Row(case.name, method, subject_of(case.name), group, told, origin, case.reference.path)
-
-
-def _measured(case: Planned) -> "Measured | None":
-    if case.source is None:
-        return None
-    from medidiff.evaluation.measured import read_measured  # brings torch along
-
-    return read_measured(case.source)
-
-
-def _attempt(
-    case: Planned,
-    method: str,
-    truth: Truth,
-    source: "Measured | None",
-    rules: Rules,
-    images: dict[str, Volume],
-    spreads: dict[str, Volume],
-) -> Score:
-    """Score one method; a failure becomes its reason."""
-    try:
-        image, note = _made(case.images.get(method) or case.baselines[method], truth, source, rules)
-        images[method] = image
-        spread = _spread(case.images.get(method), truth, rules)
-        told = score(image, truth, rules, spread=spread).noted(note)
-        if spread is not None:
-            spreads[method] = spread
-        return _with_residual(told, image, source)
-    except Exception as error:
-        return _failed(error)
-
-
-def _made(what: "Image | Baseline", truth: Truth, source: "Measured | None", rules: Rules) -> tuple[Volume, str]:
-    """Read an image or make a baseline, on the reference's grid."""
-    if isinstance(what, Image):
-        volume = what.read()
-    elif source is None:
-        raise InputError("no measurement to make the baseline of", where=what.name)
-    else:
-        volume = source.baseline(what, truth.volume.geometry)
-    return fitted(volume, truth.volume, resample=rules.resample)
-
-
-def _spread(image: Image | None, truth: Truth, rules: Rules) -> Volume | None:
-    if image is None or image.spread is None:
-        return None
-    return fitted(read_nifti(image.spread), truth.volume, resample=rules.resample)[0]
-
-
-def _with_residual(told: Score, image: Volume, source: "Measured | None") -> Score:
-    """Add the data residual, or why there is none."""
-    if source is None:
-        return told
-    try:
-        residual = source.residual(image)
-    except MedidiffError as error:
-        return told.noted(f"no data residual: {error}")
-    if residual is None:
-        return told.noted("no data residual of a magnitude against k-space")
-    return Score({**told.metrics, "data_residual": residual}, told.facts, told.note)
-
-
-def _failed(error: Exception) -> Score:
-    """Say in one line why a case has no scores."""
-    if isinstance(error, MedidiffError):
-        return Score(error=str(error))
-    kind = "not enough memory" if isinstance(error, MemoryError) else f"unexpected {type(error).__name__}: {error}"
-    return Score(error=" ".join(kind.split()))

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medidiff.errors import InputError
+from medidiff.errors import InputError, ResourceError
 from medidiff.io.kspace import is_kspace_name
 from medidiff.io.nifti import read_nifti
 from medidiff.io.sidecar import split_suffix
 from medidiff.io.source import Source, dicom_in
-from medidiff.io.studies import sort
+from medidiff.io.studies import NoReader, sort
 from medidiff.volume import Geometry, Volume
 
 if TYPE_CHECKING:
-    from medidiff.io.dicom import Stack
+    from medidiff.io.dicom import Series, Stack
 
 __all__ = ["ADDED", "Image", "find_images", "is_array"]
 
@@ -129,13 +129,20 @@ def _plain(stem: str) -> str:
 def _stacks(sources: list[Source], root: Path) -> list[Image]:
     """Volumes of DICOM series under the folders that they lie in; what is not an image is passed over."""
     images = []
-    for series in sort(sources)[0]:
+    for series in _series(sources):
         for place, stack in enumerate(series.stacks):
             key = _folder_key(Path(stack.sources[0].folder), root)
             if not key.endswith("/uncertainty"):
                 numbered = f"{key}/{place + 1}" if len(series.stacks) > 1 else key
                 images.append(Image(numbered, Path(stack.label), stack))
     return images
+
+
+def _series(sources: list[Source]) -> "list[Series]":
+    try:
+        return sort(sources)[0]
+    except NoReader as error:
+        raise ResourceError(str(error)) from error
 
 
 def _folder_key(folder: Path, root: Path) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from medidiff import __version__
 from medidiff.evaluation import Seen, Table
-from medidiff.evaluation.markdown import COMPARED, MAIN, figure, outcome, title
-from medidiff.evaluation.preset import ALONG, DEFINITIONS
+from medidiff.evaluation.markdown import COMPARED, MAIN, comparison_row, defined, figure, means, title, without_scores
+from medidiff.evaluation.preset import ALONG
 from medidiff.evaluation.summary import STATISTICS, worst_cases
 from medidiff.report.charts import curves, distribution
 from medidiff.report.pages import Pages
@@ -71,8 +71,8 @@ class EvaluationPages:
             "more_charts": _charts(table, [name for name in table.metrics if name not in MAIN]),
             "calibration": {name: curves(some) for name, some in table.summary["calibration"].items()},
             "ranked": self._ranked(table, ranked),
-            "failures": _failures(table),
-            "definitions": _definitions(table),
+            "failures": without_scores(table),
+            "definitions": defined(table),
             "settings": _settings(table),
             "statistics": STATISTICS,
             "embedded": min(self._embed, len(ranked)),
@@ -128,42 +128,19 @@ def _sections(table: Table) -> list[dict[str, Any]]:
     rest = [name for name in table.metrics if name not in MAIN]
     parts = [("", told["methods"], main), ("Detail, spectrum and calibration", told["methods"], rest)]
     parts += [(group, methods, main) for group, methods in told["groups"].items()]
-    return [{"name": name, **_means(methods, metrics)} for name, methods, metrics in parts if metrics]
-
-
-def _means(methods: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> dict[str, Any]:
-    shown = [name for name in metrics if any(name in told for told in methods.values())]
-    rows = []
-    for method, told in methods.items():
-        cells = [_cell(name, told.get(name)) for name in shown]
-        rows.append({"name": method, "n": max((f["n"] for f in told.values()), default=0), "cells": cells})
-    return {"titles": [title(name) for name in shown], "rows": rows}
-
-
-def _cell(metric: str, told: Mapping[str, Any] | None) -> tuple[str, str]:
-    if told is None:
-        return "-", ""
-    low, high = (figure(metric, told[end]) for end in ("low", "high"))
-    return figure(metric, told["mean"]), "" if low == "-" else f"{low} to {high}"
+    return [
+        dict(zip(("name", "titles", "rows"), (name, *means(methods, metrics)), strict=True))
+        for name, methods, metrics in parts
+        if metrics
+    ]
 
 
 def _comparisons(table: Table) -> list[list[str]]:
-    shown = [c for c in table.summary["comparisons"] if c["metric"] in (*COMPARED, "gradient_energy_ratio")]
-    return [[title(c["metric"]), c["against"], str(c["n"]), str(c["subjects"]), *outcome(c)] for c in shown]
+    return [comparison_row(c) for c in table.summary["comparisons"] if c["metric"] in COMPARED]
 
 
 def _charts(table: Table, metrics: Sequence[str]) -> list[dict[str, Any]]:
     return [chart for name in metrics if (chart := distribution(table, name))]
-
-
-def _failures(table: Table) -> list[list[str]]:
-    failed = [[row.case, row.method, row.score.error] for row in table.rows if row.score.error]
-    return failed + [[str(path), "", reason] for path, reason in table.unpaired.items()]
-
-
-def _definitions(table: Table) -> dict[str, str]:
-    names = dict.fromkeys(ALONG[name][0] if name in ALONG else name for name in table.metrics)
-    return {title(name): DEFINITIONS[name] for name in names}
 
 
 def _settings(table: Table) -> dict[str, str]:

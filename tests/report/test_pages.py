@@ -77,7 +77,7 @@ def test_the_worst_are_in_the_report_and_all_have_pages(reported, page):
 def test_everything_that_belongs_is_there(page):
     for told in (
         "Research use only", "good against each other method", "Wilcoxon", "99.9th percentile", "uncertainty of good",
-        "good minus reference", "of the data range", "largest error of good", "Calibration of uncertainties",
+        "good minus reference", "of the data range", "Largest error of good", "Calibration of uncertainties",
         "Without scores", "versions", "data residual", "coverage 90",
     ):  # fmt: skip
         assert told in page, told
