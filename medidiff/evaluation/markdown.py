@@ -114,7 +114,8 @@ def _comparisons(told: Sequence[Mapping[str, Any]], first: str) -> list[str]:
 def comparison_row(c: Mapping[str, Any]) -> list[str]:
     """Write metric, other method, cases, subjects, difference with interval, p, adjusted p and share of wins."""
     ends = " to ".join(figure(c["metric"], c[end], signed=True) for end in ("low", "high"))
-    difference = f"{figure(c['metric'], c['difference'], signed=True)} [{ends}]"
+    difference = figure(c["metric"], c["difference"], signed=True)
+    difference = difference if NONE in ends.split() else f"{difference} [{ends}]"
     p_values = [NONE if c[name] != c[name] else f"{c[name]:.2g}" for name in ("p", "p_holm")]
     who = [title(c["metric"]), c["against"], str(c["n"]), str(c["subjects"])]
     return [*who, difference, *p_values, f"{100 * c['wins']:.0f} %"]

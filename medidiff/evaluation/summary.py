@@ -18,7 +18,7 @@ STATISTICS = (
     "subject with all of its cases. Differences are the first method minus the other, case by case. p is that of the "
     "two-sided Wilcoxon signed-rank test on the means of each subject's differences, p (Holm) adjusted for the methods "
     "compared within a metric. Wins are the share of cases in which the first method is better, equal ones by half; "
-    "where 1 (or 0.9) is right, p and wins are of the nearness to it."
+    "where 1 (or 0.9) is right, p and wins are of the nearness to it. Means of methods with other n are not comparable."
 )
 WORST = 10
 
@@ -54,13 +54,17 @@ def summarise(table: Table) -> dict[str, Any]:
 
 
 def worst_cases(table: Table) -> list[dict[str, Any]]:
-    """Cases from the worst to the best by the first metric of the first method, with every method's score."""
+    """Cases from the worst to the best by the first metric of the first method, with every method's score.
+
+    Those in which the first method has no score come last.
+    """
     if not table.metrics:
         return []
     metric = table.metrics[0]
     first = {case: value for case, value in table.values(metric).items() if value == value}
     scores = {method: table.values(metric, method) for method in table.methods}
     ranked = sorted(first, key=lambda case: merit(metric, first[case]))
+    ranked += [case for case in table.cases if case not in first and any(case in some for some in scores.values())]
     return [{"case": case, "metric": metric, **{m: scores[m].get(case) for m in table.methods}} for case in ranked]
 
 

@@ -51,6 +51,17 @@ def test_the_worst_cases_come_first(compared):
     assert told[0] == table.summary["methods"]["good"]["psnr"]["worst"]
 
 
+def test_where_the_first_method_has_no_score_the_case_comes_last_and_few_people_have_no_interval(tmp_path):
+    roots = study(tmp_path, subjects=3)
+    (tmp_path / "good" / "sub-00_acq-a_T1w_enhanced.nii.gz").write_bytes(b"no image")
+    table = evaluate(roots, tmp_path / "r")
+    last = table.summary["worst_cases"][-1]
+    assert (last["case"], last["good"]) == ("sub-00_acq-a_T1w", None)
+    assert last["bad"] > 0
+    (line,) = [line for line in table.markdown().splitlines() if line.startswith("| PSNR (dB) | bad | 2 |")]
+    assert " to " not in line
+
+
 def test_the_table_is_fit_for_a_paper_and_says_how_it_was_made(compared):
     table, out = compared
     text = (out / "summary.md").read_text()
