@@ -146,8 +146,8 @@ class _State:
         how = self.recipe.optimisation
         for group in self.optimiser.param_groups:
             group["lr"] = _rate(how, step)
-        regression = self.recipe.card["kind"] == "regression" and step >= how.noisy_start
-        learnt, (x, v, t) = _lessons(pairs, how, self.team.seed(self.recipe.seed, step), regression)
+        regression, blind = self.recipe.card["kind"] == "regression", step >= how.noisy_start
+        learnt, (x, v, t) = _lessons(pairs, how, self.team.seed(self.recipe.seed, step), regression, blind)
         place = self.team.place.type
         with torch.autocast(place, torch.bfloat16, enabled=place == "cuda"):
             answer = self.forward(x, learnt.maps, learnt.numbers, t)
@@ -192,11 +192,13 @@ class _State:
         self.average, self.step, self._before = state["average"], state["step"], state["seconds"]
 
 
-def _lessons(pairs: Pairs, how: Optimisation, seed: tuple[int, ...], regression: bool) -> tuple[Pairs, Noised]:
+def _lessons(
+    pairs: Pairs, how: Optimisation, seed: tuple[int, ...], regression: bool, blind: bool
+) -> tuple[Pairs, Noised]:
     """What is learnt of a batch: each pair once, and a share of them ``again`` at a random time."""
-    first = _noised(pairs.residual, seed, how.pure_noise, regression or how.again > 0)
     if regression or not how.again:
-        return pairs, first
+        return pairs, _noised(pairs.residual, seed, how.pure_noise, regression and blind)
+    first = _noised(pairs.residual, seed, 1.0, blind)
     some = Pairs(*(part[:: round(1 / how.again)] for part in vars(pairs).values()))
     second = _noised(some.residual, seed, 0.0, False)
     both = Pairs(*(torch.cat(parts) for parts in zip(vars(pairs).values(), vars(some).values(), strict=True)))

@@ -49,7 +49,8 @@ class Optimisation:
     network, asked for the mean alone, was seen to answer zero for thousands of steps.
 
     ``again`` is for a diffusion: every pair is learnt at time 1, as a regression learns it (from nothing instead of
-    noise, ``pure_noise`` has no say), and this share of the pairs once more at a random time.
+    noise after ``noisy_start`` steps, ``pure_noise`` has no say), and this share of the pairs once more at a random
+    time.
     """
 
     steps: int

@@ -106,6 +106,14 @@ def test_again_learns_every_mean_from_nothing_and_a_share_once_more_from_noise(r
     assert model.card["blind_start"] is True
 
 
+def test_again_may_start_from_noise_too(recipe, noised):
+    path = recipe(steps=3)
+    path.write_text(path.read_text().replace("warm_up = 2", "warm_up = 2\nagain = 0.5\nnoisy_start = 2"))
+    train(path, device="cpu")
+    assert [bool(x.any()) for _, x, _, _ in noised[::2]] == [True, True, False]
+    assert all(bool((t == 1).all()) for _, _, _, t in noised[::2])
+
+
 def test_validation_goes_through_the_task(recipe):
     extra = '[validation]\nfiles = ["head_0.nii.gz"]\naxes = [2]\nevery = 1\nspacing = 3.0\n'
     lines: list[Mapping[str, Any]] = []
