@@ -38,12 +38,15 @@ class Memory:
     """A watcher that keeps what it was told."""
 
     def __init__(self):
-        self.started_cases, self.fractions, self.records, self.lines = [], [], [], []
+        self.started_cases, self.stages, self.fractions, self.records, self.lines = [], [], [], [], []
 
     def started(self, case):
         self.started_cases.append(case)
 
-    def advanced(self, fraction):
+    def staged(self, case, stage):
+        self.stages.append((case.name, stage))
+
+    def advanced(self, case, fraction):
         self.fractions.append(fraction)
 
     def ended(self, record):

@@ -1,18 +1,20 @@
 """The nouns of a batch: one input to one output, the plan for all of them, and what came of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medidiff.batch.fault import Fault
+from medidiff.errors import UsageError
 from medidiff.io.discover import Skipped
 from medidiff.io.sidecar import sidecar_path
 
 if TYPE_CHECKING:
     from medidiff.io.dicom import Origin, Stack
 
-__all__ = ["RESEARCH_ONLY", "Case", "Manifest", "Record", "Status"]
+__all__ = ["RESEARCH_ONLY", "Case", "Manifest", "Part", "Record", "Status"]
 
 FIRST = "00001.dcm"
 RESEARCH_ONLY = "Research use only. Not a medical device; not for diagnosis or treatment."
@@ -25,6 +27,7 @@ class Status(StrEnum):
     DONE_BEFORE = "done before"
     PASSED_BY = "passed by"
     FAILED = "failed"
+    FAILED_BEFORE = "failed before"
     INTERRUPTED = "interrupted"
     NOT_RUN = "not run"
 
@@ -51,6 +54,8 @@ class Case:
     formats
         ``"nifti"``, ``"dicom"`` or both: ``image`` and ``uncertainty`` are NIfTI, ``objects`` is a folder of DICOM; or
         ``"kspace"``: ``image`` is a NumPy file of k-space.
+    name
+        What the case is called in the records: where its results lie, without suffix; no two are equal.
     """
 
     source: Path
@@ -58,6 +63,7 @@ class Case:
     uncertainty: Path
     stack: "Stack | None" = field(default=None, repr=False)
     formats: tuple[str, ...] = ("nifti",)
+    name: str = ""
 
     @property
     def objects(self) -> Path:
@@ -82,6 +88,45 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A share of a run, for job arrays: every so many cases, beginning with one of the first.
+
+    Parameters
+    ----------
+    number
+        Which, from 0.
+    count
+        How many there are.
+
+    Raises
+    ------
+    UsageError
+        If there is no such part.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.count:
+            needed = f"0 to {self.count - 1}" if self.count > 0 else "one part or more"
+            raise UsageError("no such part", where="--part-id", found=str(self.number), needed=needed)
+
+    def of(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        """Take the cases of this part; all parts together take each case once."""
+        return tuple(cases[self.number :: self.count])
+
+    def names(self, name: str) -> str:
+        """Give a record a name of its own.
+
+        >>> Part(0, 3).names("cases.csv")
+        'cases.part-0-of-3.csv'
+        """
+        stem, _, suffix = name.rpartition(".")
+        return f"{stem}.part-{self.number}-of-{self.count}.{suffix}"
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The plan of a run, complete before the work starts.
 
@@ -101,6 +146,8 @@ class Manifest:
         Name, version and sha256 of the model; empty if the task needs none.
     template
         The series that DICOM made of NIfTI belongs to.
+    part
+        Which share of a larger plan this is, if it is one.
     """
 
     task: str
@@ -111,6 +158,11 @@ class Manifest:
     options: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     template: "Origin | None" = field(default=None, repr=False)
+    part: Part | None = None
+
+    def record(self, name: str) -> Path:
+        """Where a record of the run belongs: parts do not write over each other's."""
+        return self.output / (self.part.names(name) if self.part else name)
 
 
 @dataclass(frozen=True)
@@ -129,8 +181,14 @@ class Record:
         How long it took.
     facts
         What its sidecar says.
-    error
-        The exception behind a failure, for a traceback on request.
+    fault
+        What is behind a failure.
+    stages
+        Seconds spent on each stage: ``read``, ``wait``, ``compute``, ``write``.
+    made_from
+        All that decides the result; empty if the input could not be read at all.
+    device
+        Where it was computed.
     """
 
     case: Case
@@ -138,4 +196,7 @@ class Record:
     reason: str = ""
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    error: Exception | None = field(default=None, repr=False)
+    fault: Fault | None = field(default=None, repr=False)
+    stages: Mapping[str, float] = field(default_factory=dict, repr=False)
+    made_from: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    device: str = ""

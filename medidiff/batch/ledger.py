@@ -10,8 +10,7 @@ from typing import Any
 
 from medidiff import __version__
 from medidiff.batch.case import RESEARCH_ONLY, Case, Manifest, Record, Status
-from medidiff.batch.private import write_private
-from medidiff.io.atomic import make_folder, replacing
+from medidiff.io.atomic import replacing
 from medidiff.io.sidecar import write_json
 
 __all__ = ["COLUMNS", "Ledger"]
@@ -25,6 +24,11 @@ COLUMNS = (
     "status",
     "reason",
     "seconds",
+    "read_s",
+    "compute_s",
+    "write_s",
+    "device",
+    "peak_memory_mb",
     "residual_before",
     "residual_after",
     "shape_in",
@@ -53,16 +57,16 @@ class Ledger:
 
     def __init__(self, manifest: Manifest, settings: Mapping[str, Any]) -> None:
         self._manifest, self._settings, self._started = manifest, dict(settings), datetime.now(UTC)
-        self._cases = manifest.output / "cases.csv"
-        make_folder(manifest.output)
-        write_private(manifest)
+        self._cases = manifest.record("cases.csv")
+        self._lines: dict[str, str] = {}
         self._write_run("running", ())
         self._write_cases(())
 
     def add(self, record: Record) -> None:
         """Append the line of a case; a disk that is full now gets another chance when the run ends."""
+        line = self._lines[record.case.name] = _line(_row(record))
         with suppress(OSError), self._cases.open("a", newline="", encoding="utf-8", errors=AS_IT_IS) as stream:
-            stream.write(_line(_row(record)))
+            stream.write(line)
 
     def close(self, outcome: str, records: Sequence[Record]) -> None:
         """Write how the run ended: ``finished``, ``interrupted`` or ``stopped``.
@@ -77,8 +81,11 @@ class Ledger:
 
     def _write_cases(self, records: Sequence[Record]) -> None:
         with replacing(self._cases) as stream:
-            for row in (COLUMNS, *map(_row, records)):
-                stream.write(_line(row).encode(errors=AS_IT_IS))
+            stream.write(_line(COLUMNS).encode())
+            for record in records:
+                known = self._lines.get(record.case.name, "")
+                line = known if f",{record.status.value}," in known else _line(_row(record))
+                stream.write(line.encode(errors=AS_IT_IS))
 
     def _write_run(self, outcome: str, records: Sequence[Record]) -> None:
         plan, now = self._manifest, datetime.now(UTC)
@@ -95,11 +102,12 @@ class Ledger:
             "counts": {status.value: counts[status] for status in Status if counts[status]},
             "model": plan.model,
             "options": plan.options,
+            "part": [plan.part.number, plan.part.count] if plan.part else None,
             "settings": self._settings,
             "cases": [{"input": case.source, "output": _paths(case)} for case in plan.cases],
             "skipped": [{"path": item.path, "reason": item.reason} for item in plan.skipped],
         }
-        write_json(plan.output / "run.json", told)
+        write_json(plan.record("run.json"), told)
 
 
 def _row(record: Record) -> tuple[Any, ...]:
@@ -113,6 +121,9 @@ def _row(record: Record) -> tuple[Any, ...]:
         record.status.value,
         record.reason,
         round(record.seconds, 2),
+        *(record.stages.get(name) for name in ("read", "compute", "write")),
+        record.device,
+        facts.get("peak_memory_mb"),
         residual.get("before"),
         residual.get("after"),
         before.get("shape"),

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from medidiff.batch.case import Case, Manifest
+from medidiff.batch.case import Case, Manifest, Part
 from medidiff.errors import UsageError
 from medidiff.io.discover import Found, Skipped, discover
 from medidiff.io.formats import formats_for, needs_dicom
@@ -39,6 +39,7 @@ def plan(
     form: str = "nifti",
     template: "Origin | None" = None,
     find: Finder | None = None,
+    part: Part | None = None,
 ) -> Manifest:
     """Search the inputs and give each its outputs, mirrored under ``output``.
 
@@ -64,6 +65,8 @@ def plan(
         The DICOM series that NIfTI inputs were made from.
     find
         What searches the inputs, if not images are wanted.
+    part
+        Which share of the cases to plan; all by default.
 
     Raises
     ------
@@ -90,14 +93,15 @@ def plan(
     if any("dicom" in case.formats for case in cases):
         needs_dicom()
     _protect_inputs(cases)
-    return Manifest(task, product, output, cases, tuple(skipped), dict(options), dict(model), template)
+    mine = part.of(cases) if part else cases
+    return Manifest(task, product, output, mine, tuple(skipped), dict(options), dict(model), template, part)
 
 
 def _case(found: Found, output: Path, suffix: str, formats: tuple[str, ...]) -> Case:
     target = output / found.stem
     ending = ".npz" if formats == ("kspace",) else ".nii.gz"
     image, uncertainty = (target.with_name(f"{target.name}{end}{ending}") for end in (suffix, "_uncertainty"))
-    return Case(found.path, image, uncertainty, found.stack, formats)
+    return Case(found.path, image, uncertainty, found.stack, formats, found.stem.as_posix())
 
 
 def _protect_inputs(cases: Sequence[Case]) -> None:

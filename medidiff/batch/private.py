@@ -26,7 +26,7 @@ def write_private(manifest: Manifest) -> None:
     told = {case.stack.label: _told(case.stack) for case in manifest.cases if case.stack}
     if not told:
         return
-    path = manifest.output / NAME
+    path = manifest.record(NAME)
     before = _before(path)
     write_json(path, {"notice": NOTICE, "volumes": {**before, **told}}, mode=0o600)
 

@@ -1,181 +1,174 @@
-"""Work through a manifest: one case after the other, each recorded, none able to stop the rest."""
+"""Work through a manifest: every case recorded, none able to stop the rest, done ones left as they are."""
 
-import errno
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from medidiff.batch.books import Books
 from medidiff.batch.case import Case, Manifest, Record, Status
-from medidiff.batch.ledger import Ledger
-from medidiff.batch.objects import check_objects
-from medidiff.batch.store import finished, refuse_foreign, save
-from medidiff.errors import AlreadySharp, MedidiffError, OutputError
-from medidiff.io.nifti import check_content, read_nifti
-from medidiff.volume import Volume
+from medidiff.batch.inline import inline
+from medidiff.batch.lock import locked
+from medidiff.batch.task import PATIENCE, Engine, Job, Task, Teller, Terms
+from medidiff.errors import OutputError
 
-if TYPE_CHECKING:
-    from medidiff.tasks import Result
+__all__ = ["Way", "run"]
 
-__all__ = ["Reader", "Watcher", "Work", "run"]
-
-Work = Callable[[Any, Callable[[float], None]], "Result"]
-"""What is done with what was read; the second argument takes the fraction done, 0 to 1."""
-
-Reader = Callable[[Path], Any]
-"""Reads an input that is no image: something with a ``meta``, such as k-space, checked by its reader."""
-
-HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""Errors of writing that the next case would meet again: disk full, quota used up, read-only."""
+REMOVED = "the output folder was removed during the run"
 
 
-class Watcher(Protocol):
-    """Who is told how a run goes."""
+@dataclass(frozen=True)
+class Way:
+    """How a plan is carried out: nothing here decides a result.
 
-    def started(self, case: Case) -> None:
-        """Take note that a case begins."""
+    Parameters
+    ----------
+    engine
+        Where cases are computed; in this process by default.
+    force
+        Do finished cases again, and write over files of others.
+    retry_failed
+        Try again what failed before though nothing has changed.
+    patience
+        Seconds without progress after which a case is given up.
+    settings
+        What is told of this in ``run.json``.
+    """
 
-    def advanced(self, fraction: float) -> None:
-        """Take note that this fraction of the case is done."""
-
-    def ended(self, record: Record) -> None:
-        """Take note of what came of the case."""
-
-    def noted(self, line: str) -> None:
-        """Take note of trouble that belongs to no case."""
+    engine: Engine = field(default_factory=inline)
+    force: bool = False
+    retry_failed: bool = False
+    patience: float = PATIENCE
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run(
-    manifest: Manifest,
-    work: Work,
-    *,
-    watcher: Watcher,
-    settings: Mapping[str, Any],
-    force: bool = False,
-    read: Reader | None = None,
-) -> list[Record]:
-    """Make what the manifest plans, with ``cases.csv`` and ``run.json`` in its output folder.
+def run(manifest: Manifest, task: Task, *, watcher: Teller, way: Way | None = None) -> list[Record]:
+    """Make what the manifest plans, with the records of it in its output folder.
 
-    A case that fails is recorded and the next one begins; only a disk that takes no more ends the run early.
-    Finished cases are left as they are unless ``force``.
+    A case that fails is recorded and the next one begins; only a disk that takes no more, or an output folder that is
+    removed, ends the run early. Finished cases are left as they are, as are those that failed before with nothing
+    changed since.
 
     Parameters
     ----------
     manifest
         What to do.
-    work
-        What is done with each volume; raises `AlreadySharp` if there is nothing to do.
+    task
+        What is done with each volume; its work raises `AlreadySharp` if there is nothing to do.
     watcher
         Told of every case.
-    settings
-        How it is run, for ``run.json``.
-    force
-        Do finished cases again, and write over files of others.
-    read
-        For inputs that are no images.
+    way
+        How; the plainest by default.
 
     Returns
     -------
     list of Record
-        One per case, in order.
+        One per case, in order, with little of their facts.
 
     Raises
     ------
     OutputError
-        If the output folder cannot be written.
+        If the output folder cannot be written, or another run works in it.
+    ResourceError
+        If no worker can start.
     KeyboardInterrupt
-        After the records are complete: the case in hand ``interrupted``, those after it ``not run``.
+        After the records are complete: cases in hand ``interrupted``, those after them ``not run``.
     """
-    ledger = Ledger(manifest, settings)
-    records: list[Record] = []
-    outcome = "interrupted"
-    try:
-        for case in manifest.cases:
-            watcher.started(case)
-            records.append(_attempt(case, manifest, work, watcher, force=force, read=read))
-            watcher.ended(records[-1])
-            ledger.add(records[-1])
-            if _is_hopeless(records[-1]):
-                break
-        outcome = "finished" if len(records) == len(manifest.cases) else "stopped"
-    finally:
-        records += _left_over(manifest.cases[len(records) :], outcome)
-        _close(ledger, outcome, records, watcher)
-    return records
+    way = way or Way()
+    with locked(manifest) as descriptors:
+        progress = _Progress(manifest, watcher, way)
+        terms = Terms(replace(manifest, cases=(), skipped=()), task, way.force, way.patience)
+        outcome = "interrupted"
+        try:
+            way.engine(progress.jobs(), terms, progress, keep=descriptors)
+            outcome = "stopped" if progress.stop else "finished"
+        except KeyboardInterrupt:
+            raise
+        except Exception:
+            outcome = "stopped"
+            raise
+        finally:
+            records = progress.close(outcome)
+        return records
 
 
-def _attempt(
-    case: Case, manifest: Manifest, work: Work, watcher: Watcher, *, force: bool, read: Reader | None
-) -> Record:
-    began = time.perf_counter()
+class _Progress:
+    """Hears what the engine tells, keeps the books and tells the watcher."""
 
-    def ended(status: Status, error: Exception | None = None, **told: Any) -> Record:
-        return Record(case, status, seconds=time.perf_counter() - began, error=error, **told)
+    def __init__(self, manifest: Manifest, watcher: Teller, way: Way) -> None:
+        self._manifest, self._watcher = manifest, watcher
+        self._books = Books(manifest, way.settings)
+        self._earlier = {} if way.force or way.retry_failed else self._books.earlier
+        self._records: dict[str, Record] = {}
+        self._in_hand: dict[str, Case] = {}
+        self.stop = ""
 
-    try:
-        if not force and (before := finished(case, manifest)):
-            return ended(Status.DONE_BEFORE, facts=before)
-        if not force:
-            refuse_foreign(case)
-        source = read(case.source) if read else _checked(case, manifest)
-        result = work(source, watcher.advanced)
-        return ended(Status.DONE, facts=save(case, manifest, source, result))
-    except AlreadySharp as told:
-        return ended(Status.PASSED_BY, reason=_located(told, case))
-    except MedidiffError as error:
-        return ended(Status.FAILED, error, reason=_located(error, case))
-    except MemoryError as error:
-        return ended(Status.FAILED, error, reason=f"{case.source}: not enough memory")
-    except Exception as error:
-        return ended(Status.FAILED, error, reason=_unexpected(error, case))
+    def jobs(self) -> Iterator[Job]:
+        """Cases as there is room for them, until something stops the run."""
+        for case in self._manifest.cases:
+            if self.stop:
+                return
+            yield Job(case, self._earlier.get(case.name, {}))
+
+    def started(self, case: Case) -> None:
+        self._in_hand[case.name] = case
+        self._note(self._books.started, case)
+        self._watcher.started(case)
+
+    def staged(self, case: Case, stage: str) -> None:
+        self._watcher.staged(case, stage)
+
+    def advanced(self, case: Case, fraction: float) -> None:
+        self._watcher.advanced(case, fraction)
+
+    def noted(self, line: str) -> None:
+        self._books.noted(line)
+        self._watcher.noted(line)
+
+    def ended(self, record: Record) -> None:
+        self._in_hand.pop(record.case.name, None)
+        self._records[record.case.name] = _slim(record)
+        self._watcher.ended(record)
+        self._note(self._books.ended, record)
+        if record.fault and record.fault.hopeless:
+            self.stop = record.fault.what
+        if self._books.gone:
+            self.stop = REMOVED
+
+    def close(self, outcome: str) -> list[Record]:
+        """Complete the records; a disk too full for them must not hide what became of the cases, nor be told twice."""
+        removed = self._books.gone
+        records = [self._final(case, outcome, removed=removed) for case in self._manifest.cases]
+        try:
+            self._books.close(outcome, records, anew=removed)
+        except OutputError as error:
+            if outcome != "stopped" or removed:
+                self._watcher.noted(f"records are incomplete: {error}")
+        if removed:
+            self._watcher.noted(f"{REMOVED}; what was lost with it is recorded as failed")
+        return records
+
+    def _final(self, case: Case, outcome: str, *, removed: bool) -> Record:
+        """What is recorded of a case at the end; what the run did not come to, too."""
+        record = self._records.get(case.name)
+        if record is None:
+            reason, interrupted = f"the run was {outcome}", outcome == "interrupted" and case.name in self._in_hand
+            return Record(case, Status.INTERRUPTED if interrupted else Status.NOT_RUN, reason)
+        lost = removed and record.status in (Status.DONE, Status.DONE_BEFORE) and not all_there(case)
+        return replace(record, status=Status.FAILED, reason=f"{case.source}: {REMOVED}") if lost else record
+
+    def _note(self, book: Any, about: Any) -> None:
+        """Write into the books; a disk that is full now gets another chance when the run ends."""
+        with suppress(OutputError):
+            book(about)
 
 
-def _checked(case: Case, manifest: Manifest) -> Volume:
-    """Read an image and make sure that there is something to work on."""
-    volume = _read(case, manifest)
-    check_content(volume)
-    check_objects(case, manifest, volume)
-    return volume
+def all_there(case: Case) -> bool:
+    """Whether the results of a case are on disk."""
+    return all(path.exists() for path in (*case.results, case.sidecar))
 
 
-def _read(case: Case, manifest: Manifest) -> Volume:
-    """Read the input of a case, DICOM or NIfTI."""
-    if case.stack is None:
-        return read_nifti(case.source)
-    from medidiff.io.dicom import read_stack
-
-    return read_stack(case.stack, allow_irregular=bool(manifest.options.get("allow_irregular")))
-
-
-def _unexpected(error: Exception, case: Case) -> str:
-    """Say in a line what happened; with DICOM the words of a stranger's error may hold a name or a path."""
-    told = f": {error}" if case.stack is None else "; --debug shows more, names and paths included"
-    return " ".join(f"{case.source}: unexpected {type(error).__name__}{told}".split())
-
-
-def _located(error: MedidiffError, case: Case) -> str:
-    return str(error) if error.where else f"{case.source}: {error}"
-
-
-def _is_hopeless(record: Record) -> bool:
-    """Whether the next case would fail for the same reason."""
-    cause = record.error.__cause__ if isinstance(record.error, OutputError) else None
-    return isinstance(cause, OSError) and cause.errno in HOPELESS
-
-
-def _left_over(cases: Sequence[Case], outcome: str) -> list[Record]:
-    """Record what the run did not come to; the first of these was in hand when it was interrupted."""
-    records = [Record(case, Status.NOT_RUN, reason=f"the run was {outcome}") for case in cases]
-    if outcome == "interrupted":
-        records[:1] = [replace(record, status=Status.INTERRUPTED) for record in records[:1]]
-    return records
-
-
-def _close(ledger: Ledger, outcome: str, records: Sequence[Record], watcher: Watcher) -> None:
-    """Complete the records; a disk too full for them must not hide what became of the cases, nor be told twice."""
-    try:
-        ledger.close(outcome, records)
-    except OutputError as error:
-        if outcome != "stopped":
-            watcher.noted(f"records are incomplete: {error}")
+def _slim(record: Record) -> Record:
+    """Keep of the facts what the end of a run tells: a thousand cases must cost no memory."""
+    kept = {name: record.facts[name] for name in ("data_residual", "warnings") if name in record.facts}
+    return replace(record, facts=kept, stages={}, made_from={})

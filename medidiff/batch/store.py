@@ -17,7 +17,7 @@ from medidiff.batch.objects import (
     write_objects,
 )
 from medidiff.errors import InputError, MedidiffError, OutputError
-from medidiff.io.atomic import make_folder, remove
+from medidiff.io.atomic import make_folder, remove, sweep
 from medidiff.io.header import read_header
 from medidiff.io.kspace.arrays import write_arrays, written_by_medidiff
 from medidiff.io.nifti import write_nifti
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from medidiff.tasks import Result
     from medidiff.tasks.result import SimulatedKSpace
 
-__all__ = ["finished", "made_from", "refuse_foreign", "save"]
+__all__ = ["abandon", "finished", "made_from", "refuse_foreign", "save"]
 
 
 def made_from(case: Case, manifest: Manifest) -> dict[str, Any]:
@@ -61,16 +61,16 @@ def _inputs(case: Case) -> dict[str, Any]:
     }
 
 
-def finished(case: Case, manifest: Manifest) -> dict[str, Any]:
+def finished(case: Case, manifest: Manifest, made: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the sidecar of a result that is there and was made from the same input, model and options.
 
-    Empty if there is none, or anything about it has changed.
+    Empty if there is none, or anything about it has changed. ``made`` is what `made_from` says, if that is known.
     """
     if not _are_files(case.proofs(uncertainty=False)):
         return {}
     try:
         told = read_json(case.sidecar)
-        same = told.get("made_from") == made_from(case, manifest)
+        same = told.get("made_from") == (made or made_from(case, manifest))
     except InputError:
         return {}
     whole = _are_files(case.proofs(uncertainty=bool(told.get("has_uncertainty"))))
@@ -97,8 +97,12 @@ def refuse_foreign(case: Case) -> None:
             raise InputError(what, where=str(path), hint=hint)
 
 
-def save(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Result") -> dict[str, Any]:
+def save(
+    case: Case, manifest: Manifest, source: Volume | KSpace, result: "Result", made: Mapping[str, Any]
+) -> dict[str, Any]:
     """Write image, uncertainty and sidecar of a case: all of them, or none.
+
+    ``made`` is what `made_from` said when the input was read.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def save(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Resul
     OutputError
         If something cannot be written.
     """
-    facts = _facts(case, manifest, source, result)
+    facts = {**_facts(case, source, result), "made_from": plain(made)}
     make_folder(case.image.parent)
     _remove_old(case)
     with ExitStack() as undo:
@@ -136,6 +140,16 @@ def _write_volumes(case: Case, manifest: Manifest, source: Volume | KSpace, resu
     write_nifti(_placed(result.volume, source), case.image, description=title.format(manifest.product))
 
 
+def abandon(case: Case) -> None:
+    """Tidy up after a process that was killed at a case: fragments, and an image whose sidecar it did not reach."""
+    for path in (case.image, case.uncertainty, case.sidecar, case.objects):
+        sweep(path)
+    if not case.sidecar.exists():
+        _discard(*(path for path in (case.image, case.uncertainty) if path.is_file() and _ours(path)))
+        if "dicom" in case.formats:
+            discard_objects(case)
+
+
 def _discard(*paths: Path) -> None:
     for path in paths:
         with suppress(OutputError):
@@ -156,7 +170,7 @@ def _remove_old(case: Case) -> None:
     remove(case.sidecar)
 
 
-def _facts(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Result") -> dict[str, Any]:
+def _facts(case: Case, source: Volume | KSpace, result: "Result") -> dict[str, Any]:
     told: Mapping[str, Any] = result.provenance
     warnings = [*source.meta.get("warnings", ()), *told.get("warnings", ())]
     facts = {
@@ -170,7 +184,6 @@ def _facts(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Res
         "has_uncertainty": result.uncertainty is not None,
         "warnings": list(dict.fromkeys(warnings)),
         "notice": RESEARCH_ONLY,
-        "made_from": made_from(case, manifest),
     }
     return dict(plain(facts))
 

@@ -48,13 +48,18 @@ class Bar(Lines):
     def started(self, case: Case) -> None:
         """Name the case beside the bar."""
         super().started(case)
-        self._progress.update(self._task, description=f"{self._place(self._ended + 1)} {case.source.name}")
+        self._progress.update(self._task, description=f"{self._place(self._begun)} {case.source.name}")
 
-    def advanced(self, fraction: float) -> None:
+    def advanced(self, case: Case, fraction: float) -> None:
         """Move the bar."""
-        self._progress.update(self._task, completed=self._ended + fraction, left=self._remaining(fraction)[2:])
+        self._fractions[case.name] = fraction
+        self._move()
 
     def ended(self, record: Record) -> None:
         """Tell what came of the case, and move the bar."""
         super().ended(record)
-        self._progress.update(self._task, completed=self._ended, left=self._remaining()[2:])
+        self._move()
+
+    def _move(self) -> None:
+        done = self._ended + sum(self._fractions.values())
+        self._progress.update(self._task, completed=done, left=self._remaining()[2:])

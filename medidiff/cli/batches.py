@@ -1,29 +1,92 @@
-"""What every command that works through many images shares: find, refuse, run, count, end."""
+"""The one path of all commands that work through many inputs: plan, refuse, foretell or run, count, end."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import click
 
-from medidiff.batch import Manifest, Reader, Record, Status, Work, run
+from medidiff.batch import Case, Manifest, Record, Status, Task, finished, plan, run
 from medidiff.cli.guard import Exit, debugging
 from medidiff.cli.run_report import RunReport
+from medidiff.cli.running import Running
 from medidiff.cli.watchers import watching
 
-__all__ = ["exit_code", "refuse_empty", "run_batch", "tell_skipped"]
-
+__all__ = ["Product", "carry_out", "exit_code", "tell_skipped"]
 
 NO_IMAGE = "no image found; NIfTI (.nii, .nii.gz) and DICOM are read"
 
 
-def refuse_empty(manifest: Manifest, why: str = NO_IMAGE) -> None:
-    """End the command if there is nothing to work on."""
-    if manifest.cases:
+@dataclass(frozen=True)
+class Product:
+    """What a command makes.
+
+    Parameters
+    ----------
+    task, product, suffix
+        As in `medidiff.batch.plan`.
+    nothing
+        What is said if there is no input for it.
+    """
+
+    task: str
+    product: str
+    suffix: str
+    nothing: str = NO_IMAGE
+
+
+def becomes(case: Case) -> str:
+    """Foretell a case of which no more is known than its names."""
+    return f"{case.source} -> {', '.join(map(str, case.results))}"
+
+
+def carry_out(
+    product: Product,
+    inputs: Sequence[Path],
+    output: Path,
+    task: Task,
+    running: Running,
+    *,
+    options: Mapping[str, Any],
+    describe: Callable[[], Mapping[str, Any]] = dict,
+    foretell: Callable[[Case], str] = becomes,
+    **planning: Any,
+) -> None:
+    """Plan the inputs; then print the plan or run it, and end the command with the code for how it went.
+
+    Parameters
+    ----------
+    options
+        What decides the results besides input and model.
+    describe
+        Gives name, version and sha256 of the model; called once it is known that there is work for it.
+    foretell
+        The line of a case that is not done, for ``--dry-run``.
+    planning
+        What else `medidiff.batch.plan` takes.
+    """
+    planning |= {"task": product.task, "product": product.product, "suffix": product.suffix, "part": running.part}
+    manifest = plan(inputs, output, options=options, model={}, **planning)
+    _refuse_empty(manifest, product.nothing)
+    way = running.way()
+    manifest = replace(manifest, model=describe())
+    tell_skipped(manifest, quiet=running.quiet, verbose=running.verbose)
+    if running.dry_run:
+        for case in manifest.cases:
+            done = not running.force and finished(case, manifest)
+            click.echo(f"{case.source}: done before" if done else foretell(case))
         return
-    tell_skipped(manifest, quiet=False, verbose=True)
-    click.echo(f"error: {why}", err=True)
-    click.get_current_context().exit(Exit.NOTHING_FOUND)
+    pages = RunReport(manifest) if running.report else None
+    look = pages.look if pages else None
+    with watching(manifest, quiet=running.quiet, verbose=running.verbose, debug=debugging(), look=look) as watcher:
+        records = run(manifest, running.bounded(task), watcher=watcher, way=way)
+    if pages:
+        click.echo(f"report: {pages.close(records)}", err=True)
+    if not running.quiet:
+        click.echo(f"{_counted(records)}; see {manifest.record('cases.csv')}", err=True)
+    click.get_current_context().exit(exit_code(records))
 
 
 def tell_skipped(manifest: Manifest, *, quiet: bool, verbose: bool) -> None:
@@ -37,35 +100,23 @@ def tell_skipped(manifest: Manifest, *, quiet: bool, verbose: bool) -> None:
         click.echo(f"{len(manifest.skipped)} left out (-v tells which)", err=True)
 
 
-def run_batch(
-    manifest: Manifest,
-    work: Work,
-    *,
-    settings: Mapping[str, Any],
-    force: bool,
-    quiet: bool,
-    verbose: bool,
-    read: Reader | None = None,
-    report: bool = False,
-) -> None:
-    """Run a manifest, tell how it goes, and end the command with the code for how it went."""
-    tell_skipped(manifest, quiet=quiet, verbose=verbose)
-    pages = RunReport(manifest) if report else None
-    look = pages.look if pages else None
-    with watching(manifest, quiet=quiet, verbose=verbose, debug=debugging(), look=look) as watcher:
-        records = run(manifest, work, watcher=watcher, settings=settings, force=force, read=read)
-    if pages:
-        click.echo(f"report: {pages.close(records)}", err=True)
-    if not quiet:
-        counts = Counter(record.status for record in records)
-        told = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
-        click.echo(f"{told}; see {manifest.output / 'cases.csv'}", err=True)
-    click.get_current_context().exit(exit_code(records))
-
-
 def exit_code(records: Sequence[Record]) -> Exit:
     """Tell how a run went."""
     well = sum(record.status.well for record in records)
     if well == len(records):
         return Exit.DONE
     return Exit.SOME_FAILED if well else Exit.ALL_FAILED
+
+
+def _refuse_empty(manifest: Manifest, why: str) -> None:
+    """End the command if there is nothing to work on; a share may be empty where others are not."""
+    if manifest.cases or (manifest.part and manifest.part.number):
+        return
+    tell_skipped(manifest, quiet=False, verbose=True)
+    click.echo(f"error: {why}", err=True)
+    click.get_current_context().exit(Exit.NOTHING_FOUND)
+
+
+def _counted(records: Sequence[Record]) -> str:
+    counts = Counter(record.status for record in records)
+    return ", ".join(f"{counts[status]} {status}" for status in Status if counts[status]) or "nothing to do"

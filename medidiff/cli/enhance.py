@@ -2,18 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from medidiff.cli import options
+from medidiff.cli.running import Running, running_options
 from medidiff.errors import UsageError
 
 if TYPE_CHECKING:
-    from medidiff.batch import Manifest, Work
+    from medidiff.batch import Case, Work
     from medidiff.io import Header
-    from medidiff.models import Model
     from medidiff.tasks import Result
     from medidiff.volume import Volume
 
@@ -56,19 +57,12 @@ class Request:
     samples: int
     detail: float
     seed: int
-    device: str
     precision: str
-    threads: int | None
     select: tuple[str, ...]
     allow_irregular: bool
     format: str
     dicom_template: Path | None
     show_phi: bool
-    force: bool
-    report: bool
-    dry_run: bool
-    quiet: bool
-    verbose: bool
 
     def decisive(self, like: "Header | None") -> dict[str, Any]:
         """Collect what decides the result besides input and model."""
@@ -120,7 +114,6 @@ class Request:
     metavar="S",
     help="The same seed gives the same result.",
 )
-@click.option("--device", type=options.DEVICES, default="auto", show_default=True, help="Where to compute.")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
@@ -128,7 +121,6 @@ class Request:
     show_default=True,
     help="Of the network's arithmetic.",
 )
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; by default all cores.")
 @options.select_option
 @options.irregular_option
 @click.option(
@@ -145,11 +137,7 @@ class Request:
     help="DICOM series that NIfTI inputs were made from: whose the results are.",
 )
 @options.show_phi_option
-@options.force_option
-@options.report_option
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
-@options.debug_option
-@options.verbosity_options
+@running_options
 def command(**given: Any) -> None:
     """Make isotropic volumes of brain scans with thick slices or low resolution.
 
@@ -164,45 +152,31 @@ def command(**given: Any) -> None:
     A case that fails is recorded and the others go on. Finished cases (same input, model and options) are skipped
     when the command is run again.
     """
-    enhance(Request(**given))
+    running = Running.taken_from(given)
+    enhance(Request(**given), running)
 
 
-def enhance(request: Request) -> None:
-    """Plan, load the model once, and run."""
-    from medidiff.batch import plan
-    from medidiff.cli.batches import refuse_empty, run_batch, tell_skipped
+def enhance(request: Request, running: Running) -> None:
+    """Carry out the command."""
+    from medidiff.batch import Task
+    from medidiff.cli.batches import Product, carry_out
     from medidiff.io import Selection
     from medidiff.io.template import read_template
 
     like = _read_like(request)
-    manifest = plan(
+    carry_out(
+        Product("enhance", "enhanced", "_enhanced"),
         options.gathered(request.inputs, request.more),
         request.output,
-        task="enhance",
-        product="enhanced",
-        suffix="_enhanced",
+        Task(partial(_open, request, like)),
+        running,
         options=request.decisive(like),
-        model={},
+        describe=partial(_describe, request.model, quiet=running.quiet),
+        foretell=partial(_foretell, request, like),
         selection=Selection.parse(request.select, allow_irregular=request.allow_irregular),
         show_phi=request.show_phi,
         form=request.format,
         template=read_template(request.dicom_template) if request.dicom_template else None,
-    )
-    refuse_empty(manifest)
-    model = _load(request)
-    manifest = replace(manifest, model={name: model.card[name] for name in ("name", "version", "sha256")})
-    if request.dry_run:
-        tell_skipped(manifest, quiet=request.quiet, verbose=request.verbose)
-        _print_plan(manifest, request, like)
-        return
-    run_batch(
-        manifest,
-        _work(request, model, like),
-        settings={name: getattr(request, name) for name in ("device", "threads", "force")},
-        force=request.force,
-        quiet=request.quiet,
-        verbose=request.verbose,
-        report=request.report,
     )
 
 
@@ -214,24 +188,22 @@ def _read_like(request: Request) -> "Header | None":
     return read_header(request.like) if request.like else None
 
 
-def _load(request: Request) -> "Model":
-    """Load the model, once it is known that the device is there."""
-    import torch
+def _describe(name: str, *, quiet: bool) -> dict[str, Any]:
+    """Tell which model it is, once it is known that its weights are whole."""
+    from medidiff.models import check_model
 
+    card = check_model(name)
+    if not quiet:
+        click.echo(f"model {card['name']} {card['version']}", err=True)
+    return {fact: card[fact] for fact in ("name", "version", "sha256")}
+
+
+def _open(request: Request, like: "Header | None", device: str) -> "Work":
+    """Load the model in a worker; returns what it does with each volume."""
     from medidiff.models import load_model
-    from medidiff.tasks.device import choose_device
-
-    if request.threads:
-        torch.set_num_threads(request.threads)
-    choose_device(request.device)
-    model = load_model(request.model)
-    if not request.quiet:
-        click.echo(f"model {model.card['name']} {model.card['version']}", err=True)
-    return model
-
-
-def _work(request: Request, model: "Model", like: "Header | None") -> "Work":
     from medidiff.tasks import super_resolve
+
+    model = load_model(request.model)
 
     def work(volume: "Volume", progress: Callable[[float], None]) -> "Result":
         result = super_resolve(
@@ -246,7 +218,7 @@ def _work(request: Request, model: "Model", like: "Header | None") -> "Work":
             samples=request.samples,
             detail=request.detail,
             seed=request.seed,
-            device=request.device,
+            device=device,
             precision=request.precision,
             noise=request.noise,
             progress=progress,
@@ -266,19 +238,15 @@ def _placed(result: "Result", like: "Header") -> "Result":
     return replace(result, volume=place(result.volume), uncertainty=uncertainty)
 
 
-def _print_plan(manifest: "Manifest", request: Request, like: "Header | None") -> None:
-    from medidiff.batch import finished
+def _foretell(request: Request, like: "Header | None", case: "Case") -> str:
+    """Tell the grid of the result, or why there will be none."""
+    from medidiff.cli.batches import becomes
     from medidiff.cli.outlook import outlook, outlook_of
 
-    for case in manifest.cases:
-        if not request.force and finished(case, manifest):
-            click.echo(f"{case.source}: done before")
-            continue
-        wanted: Any = {"spacing": request.spacing, "like": like.geometry if like else None, "axis": request.axis}
-        if case.stack is None:
-            grid = outlook(case.source, **wanted)
-        else:
-            grid = outlook_of(case.stack, allow_irregular=request.allow_irregular, **wanted)
-        shape = "x".join(map(str, grid["target_shape"] or ()))
-        told = ", ".join(map(str, case.results))
-        click.echo(f"{case.source} -> {told} ({shape})" if grid["enhance"] else f"{grid['reason']}: not enhanced")
+    wanted: Any = {"spacing": request.spacing, "like": like.geometry if like else None, "axis": request.axis}
+    if case.stack is None:
+        grid = outlook(case.source, **wanted)
+    else:
+        grid = outlook_of(case.stack, allow_irregular=request.allow_irregular, **wanted)
+    shape = "x".join(map(str, grid["target_shape"] or ()))
+    return f"{becomes(case)} ({shape})" if grid["enhance"] else f"{grid['reason']}: not enhanced"

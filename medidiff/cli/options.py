@@ -76,14 +76,14 @@ class Spacing(click.ParamType):  # type: ignore[type-arg]
 
 
 class Device(click.ParamType):  # type: ignore[type-arg]
-    """Where to compute."""
+    """Where to compute: one place, or several with commas between them."""
 
-    name = "auto|cpu|cuda|cuda:N"
+    name = "auto|cpu|cuda|cuda:N|all"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the name; whether the device is there is found out later."""
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
-            self.fail(f"{value!r} is none of auto, cpu, cuda, cuda:N", param, ctx)
+        if not re.fullmatch(r"auto|all|(cpu|cuda(:\d+)?)(,(cpu|cuda(:\d+)?))*", value):
+            self.fail(f"{value!r} is none of auto, cpu, cuda, cuda:N, all, and no list of devices", param, ctx)
         return str(value)
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from medidiff.cli import options
+from medidiff.cli.running import Running, running_options
 
 if TYPE_CHECKING:
-    from medidiff.batch import Manifest, Work
+    from medidiff.batch import Work
     from medidiff.kspace import KSpace
     from medidiff.tasks import Result
 
@@ -45,13 +47,6 @@ class Request:
     crop: float
     noise: float | None
     seed: int
-    device: str
-    threads: int | None
-    force: bool
-    report: bool
-    dry_run: bool
-    quiet: bool
-    verbose: bool
 
     def decisive(self) -> dict[str, Any]:
         """Collect what decides the result besides the input."""
@@ -89,13 +84,7 @@ class Request:
     "--noise", type=click.FloatRange(min=0), metavar="S", help="SD of a complex sample; by default it is measured."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help="Of what is drawn.")
-@click.option("--device", type=options.DEVICES, default="auto", show_default=True, help="Where to compute.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; by default all cores.")
-@options.force_option
-@options.report_option
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
-@options.debug_option
-@options.verbosity_options
+@running_options
 def command(**given: Any) -> None:
     """Make images of undersampled Cartesian k-space, of one coil or many, of slices or a volume.
 
@@ -105,61 +94,32 @@ def command(**given: Any) -> None:
 
     A case that fails is recorded and the others go on. Finished cases are skipped when the command is run again.
     """
-    reconstruct(Request(**given))
+    running = Running.taken_from(given)
+    reconstruct(Request(**given), running)
 
 
-def reconstruct(request: Request) -> None:
-    """Plan and run."""
-    from medidiff.batch import plan
-    from medidiff.cli.batches import refuse_empty, run_batch
+def reconstruct(request: Request, running: Running) -> None:
+    """Carry out the command."""
+    from medidiff.batch import Task
+    from medidiff.cli.batches import Product, carry_out
     from medidiff.io.kspace import SUFFIXES, find_kspace, read_kspace
 
-    manifest = plan(
+    carry_out(
+        Product("reconstruct", "reconstructed", "_recon", f"no k-space found; {', '.join(SUFFIXES)} are read"),
         options.gathered(request.inputs, request.more),
         request.output,
-        task="reconstruct",
-        product="reconstructed",
-        suffix="_recon",
+        Task(partial(_open, request), read_kspace),
+        running,
         options=request.decisive(),
-        model={},
         find=find_kspace,
     )
-    refuse_empty(manifest, f"no k-space found; {', '.join(SUFFIXES)} are read")
-    if request.dry_run:
-        _print_plan(manifest, force=request.force)
-        return
-    run_batch(
-        manifest,
-        _work(request),
-        settings={name: getattr(request, name) for name in ("device", "threads", "force")},
-        force=request.force,
-        quiet=request.quiet,
-        verbose=request.verbose,
-        read=read_kspace,
-        report=request.report,
-    )
 
 
-def _work(request: Request) -> "Work":
-    """Make what is done with each file, once it is known that the device is there."""
-    import torch
-
+def _open(request: Request, device: str) -> "Work":
+    """Make what is done with each file."""
     from medidiff.tasks import reconstruct
-    from medidiff.tasks.device import choose_device
-
-    if request.threads:
-        torch.set_num_threads(request.threads)
-    choose_device(request.device)
 
     def work(kspace: "KSpace", progress: Callable[[float], None]) -> "Result":
-        return reconstruct(kspace, **request.decisive(), device=request.device)
+        return reconstruct(kspace, **request.decisive(), device=device)
 
     return work
-
-
-def _print_plan(manifest: "Manifest", *, force: bool) -> None:
-    from medidiff.batch import finished
-
-    for case in manifest.cases:
-        done = not force and finished(case, manifest)
-        click.echo(f"{case.source}: done before" if done else f"{case.source} -> {case.image}")

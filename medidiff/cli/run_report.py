@@ -43,28 +43,22 @@ class RunReport:
         try:
             after, spread = _results(record)
             before = _before(record.case, self._manifest, after)
-            self._pages.add(_name(record.case, self._manifest), record.facts, before, after, spread)
+            self._pages.add(record.case.name, record.facts, before, after, spread)
         except (MedidiffError, MemoryError, ValueError) as error:
-            click.echo(f"no page of {_name(record.case, self._manifest)}: {error}", err=True)
+            click.echo(f"no page of {record.case.name}: {error}", err=True)
 
     def close(self, records: Sequence[Record]) -> Path:
         """Write the page over all."""
         plan = self._manifest
         model = " ".join(str(plan.model[key]) for key in ("name", "version", "sha256") if key in plan.model)
         settings = {**plan.options, "model": model, "version": f"medidiff {__version__}"}
-        return self._pages.close([_row(record, plan) for record in records], settings)
+        return self._pages.close([_row(record) for record in records], settings)
 
 
-def _name(case: Case, manifest: Manifest) -> str:
-    """Name a case by where its results lie, which tells no name of a patient."""
-    place = case.uncertainty.relative_to(manifest.output).as_posix()
-    return place.removesuffix("_uncertainty.nii.gz")
-
-
-def _row(record: Record, manifest: Manifest) -> dict[str, Any]:
+def _row(record: Record) -> dict[str, Any]:
     told = record.facts.get("data_residual", {})
     return {
-        "name": _name(record.case, manifest),
+        "name": record.case.name,
         "status": record.status.value,
         "residual": f"{told['before']:.2g} to {told['after']:.2g}" if told else "",
         "seconds": f"{record.seconds:.1f} s",

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from medidiff.cli import options, simulate_kspace
+from medidiff.cli.running import Running
 
 if TYPE_CHECKING:
     from medidiff.batch import Work
@@ -39,9 +41,6 @@ class Request:
     noise: float
     seed: int
     select: tuple[str, ...]
-    force: bool
-    quiet: bool
-    verbose: bool
 
     def decisive(self) -> dict[str, Any]:
         """Collect what decides the result besides the input."""
@@ -84,30 +83,29 @@ def thick_slices(**given: Any) -> None:
     what else was done, so that enhance knows how it was made and evaluate finds its reference. Auto takes the axis
     nearest to head-foot. Results are NIfTI, those of DICOM series too: what no scanner measured goes into no archive.
     """
-    simulate(Request(**given))
+    running = Running.taken_from(given)
+    simulate(Request(**given), running)
 
 
-def simulate(request: Request) -> None:
-    """Plan and run."""
-    from medidiff.batch import plan
-    from medidiff.cli.batches import refuse_empty, run_batch
+def simulate(request: Request, running: Running) -> None:
+    """Carry out the command."""
+    from medidiff.batch import Task
+    from medidiff.cli.batches import Product, carry_out
     from medidiff.io import Selection
 
-    manifest = plan(
+    carry_out(
+        Product("simulate thick-slices", "simulated", ""),
         options.gathered(request.inputs, request.more),
         request.output,
-        task="simulate thick-slices",
-        product="simulated",
-        suffix="",
+        Task(partial(_open, request)),
+        running,
         options=request.decisive(),
-        model={},
         selection=Selection.parse(request.select),
     )
-    refuse_empty(manifest)
-    run_batch(manifest, _work(request), settings={}, force=request.force, quiet=request.quiet, verbose=request.verbose)
 
 
-def _work(request: Request) -> "Work":
+def _open(request: Request, device: str) -> "Work":
+    """Make what is done with each image, on a CPU."""
     from medidiff.tasks import Result, simulate_thick_slices
     from medidiff.volume import Volume
 

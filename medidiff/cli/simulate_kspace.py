@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from medidiff.cli import options
+from medidiff.cli.running import Running
 
 if TYPE_CHECKING:
     from medidiff.batch import Work
@@ -41,9 +43,6 @@ class Request:
     noise: float
     axis: str
     seed: int
-    force: bool
-    quiet: bool
-    verbose: bool
 
     def decisive(self) -> dict[str, Any]:
         """Collect what decides the result besides the input."""
@@ -96,29 +95,28 @@ def command(**given: Any) -> None:
 
     Every image PATH becomes PATH.npz (docs/kspace.md tells its entries), which reconstruct reads, on the image's grid.
     """
-    simulate(Request(**given))
+    running = Running.taken_from(given)
+    simulate(Request(**given), running)
 
 
-def simulate(request: Request) -> None:
-    """Plan and run."""
-    from medidiff.batch import plan
-    from medidiff.cli.batches import refuse_empty, run_batch
+def simulate(request: Request, running: Running) -> None:
+    """Carry out the command."""
+    from medidiff.batch import Task
+    from medidiff.cli.batches import Product, carry_out
 
-    manifest = plan(
+    carry_out(
+        Product("simulate kspace", "k-space", ""),
         options.gathered(request.inputs, request.more),
         request.output,
-        task="simulate kspace",
-        product="k-space",
-        suffix="",
+        Task(partial(_open, request)),
+        running,
         options=request.decisive(),
-        model={},
         form="kspace",
     )
-    refuse_empty(manifest)
-    run_batch(manifest, _work(request), settings={}, force=request.force, quiet=request.quiet, verbose=request.verbose)
 
 
-def _work(request: Request) -> "Work":
+def _open(request: Request, device: str) -> "Work":
+    """Make what is done with each image, on a CPU."""
     from medidiff.tasks import SimulatedKSpace, simulate_kspace
     from medidiff.volume import Volume
 

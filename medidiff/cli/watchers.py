@@ -2,7 +2,7 @@
 
 import sys
 import time
-import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,9 +10,12 @@ import click
 
 from medidiff.batch import Case, Manifest, Record, Status
 
-__all__ = ["LINE_SECONDS", "Lines", "Look", "duration", "watching"]
+__all__ = ["LINE_SECONDS", "Lines", "Look", "duration", "pace", "watching"]
 
 Look = Callable[[Record], None]
+RECENT = 20
+"""How many cases the present rate is reckoned from."""
+
 LINE_SECONDS = 30.0
 """Off a terminal, how often the progress within a case is told."""
 
@@ -53,8 +56,10 @@ class Lines:
         self, total: int, *, quiet: bool = False, verbose: bool = False, debug: bool = False, look: Look | None = None
     ) -> None:
         self._total, self._quiet, self._verbose, self._debug, self._look = total, quiet, verbose, debug, look
-        self._ended = self._worked = 0
-        self._began = self._told = time.monotonic()
+        self._begun = self._ended = 0
+        self._told = time.monotonic()
+        self._ends = deque([self._told], maxlen=RECENT + 1)
+        self._fractions: dict[str, float] = {}
 
     def tell(self, line: str) -> None:
         """Print a line on stderr."""
@@ -62,35 +67,43 @@ class Lines:
 
     def started(self, case: Case) -> None:
         """Tell that a case begins, if asked to."""
-        self._told = time.monotonic()
+        self._begun += 1
+        self._fractions[case.name] = 0.0
         if self._verbose:
-            self.tell(f"{self._place(self._ended + 1)} {case.source}: begins")
+            self.tell(f"{self._place(self._begun)} {case.source}: begins")
 
-    def advanced(self, fraction: float) -> None:
+    def staged(self, case: Case, stage: str) -> None:
+        """Tell nothing: stages are in the log."""
+
+    def advanced(self, case: Case, fraction: float) -> None:
         """Tell now and then how far the case is."""
+        self._fractions[case.name] = fraction
         if not self._quiet and time.monotonic() - self._told >= LINE_SECONDS:
             self._told = time.monotonic()
-            self.tell(f"{self._place(self._ended + 1)} {fraction:.0%}{self._remaining(fraction)}")
+            self.tell(f"{self._place(self._ended + 1)} {fraction:.0%}{self._remaining()}")
 
     def ended(self, record: Record) -> None:
         """Tell what came of a case."""
         self._ended += 1
-        self._worked += record.status not in (Status.DONE_BEFORE, Status.PASSED_BY)
+        self._told = time.monotonic()
+        self._fractions.pop(record.case.name, None)
+        if record.status not in (Status.DONE_BEFORE, Status.FAILED_BEFORE, Status.PASSED_BY):
+            self._ends.append(self._told)
         if record.status in (Status.DONE, Status.DONE_BEFORE):
             for path in record.case.results:
                 click.echo(path)
         if record.status is Status.FAILED:
             self.tell(f"{self._place(self._ended)} failed: {record.reason}")
-            if self._debug and record.error:
-                self.tell("".join(traceback.format_exception(record.error)))
+            if self._debug and record.fault:
+                self.tell(record.fault.trace)
         elif not self._quiet:
             self._tell_ending(record)
         if self._look:
             self._look(record)
 
     def noted(self, line: str) -> None:
-        """Tell of trouble that belongs to no case."""
-        self.tell(f"error: {line}")
+        """Tell of what belongs to no case."""
+        self.tell(f"note: {line}")
 
     def _tell_ending(self, record: Record) -> None:
         place = self._place(self._ended)
@@ -107,13 +120,23 @@ class Lines:
     def _place(self, number: int) -> str:
         return f"[{number}/{self._total}]"
 
-    def _remaining(self, fraction: float = 0.0) -> str:
-        """Tell the time left, reckoned from the cases that took work; ``fraction`` of the present one is done."""
-        worked, left = self._worked + fraction, self._total - self._ended - fraction
-        if not (worked and left):
+    def _remaining(self) -> str:
+        """Tell the rate of the last cases that took work, and the time left, reckoned from it."""
+        under_way = sum(self._fractions.values())
+        worked, left = len(self._ends) - 1 + under_way, self._total - self._ended - under_way
+        seconds = time.monotonic() - self._ends[0]
+        if not (worked and left > 0 and seconds):
             return ""
-        seconds = (time.monotonic() - self._began) / worked * left
-        return f", about {duration(seconds)} left"
+        return f", {pace(worked / seconds)}, about {duration(seconds / worked * left)} left"
+
+
+def pace(rate: float) -> str:
+    """Write a rate, given in cases a second, as people say it.
+
+    >>> pace(0.5), pace(0.01)
+    ('30 a minute', '36 an hour')
+    """
+    return f"{rate * 60:.3g} a minute" if rate * 60 >= 1 else f"{rate * 3600:.3g} an hour"
 
 
 def duration(seconds: float) -> str:

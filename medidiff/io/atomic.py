@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from medidiff.errors import OutputError
 
-__all__ = ["make_folder", "remove", "replacing", "replacing_folder", "unwritable"]
+__all__ = ["make_folder", "remove", "replacing", "replacing_folder", "sweep", "unwritable"]
 
 
 @contextmanager
@@ -37,7 +37,8 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
-        _sweep(path)
+        _sync_names(path.parent)
+        sweep(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -66,7 +67,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield part
         _sync(part)
         _put_in_place(part, path)
-        _sweep(path)
+        _sync_names(path.parent)
+        sweep(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -95,7 +97,17 @@ def _put_in_place(part: Path, path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sweep(path: Path) -> None:
+def _sync_names(folder: Path) -> None:
+    """Make a rename last through a loss of power, on file systems that can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(path: Path) -> None:
     """Remove what a process that was killed left half-written or set aside under the hidden names of ``path``."""
     hidden = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.(part|old)")
     with suppress(OSError):

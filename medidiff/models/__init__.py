@@ -2,7 +2,7 @@
 
 from medidiff.models.condition import MAPS, NUMBERS, Condition, condition_on
 from medidiff.models.inference import PRECISIONS, denoiser_of
-from medidiff.models.store import Model, build_network, find_model, load_model, read_card, save_model
+from medidiff.models.store import Model, build_network, check_model, find_model, load_model, read_card, save_model
 
 __all__ = [
     "MAPS",
@@ -11,6 +11,7 @@ __all__ = [
     "Condition",
     "Model",
     "build_network",
+    "check_model",
     "condition_on",
     "denoiser_of",
     "find_model",

@@ -16,7 +16,7 @@ from medidiff.diffusion import ConditionalUNet
 from medidiff.errors import ModelError
 from medidiff.models.condition import MAPS, NUMBERS
 
-__all__ = ["SHIPPED", "Model", "build_network", "find_model", "load_model", "read_card", "save_model"]
+__all__ = ["SHIPPED", "Model", "build_network", "check_model", "find_model", "load_model", "read_card", "save_model"]
 
 SHIPPED = Path(__file__).parent / "weights"
 CARD, WEIGHTS = "card.json", "model.safetensors"
@@ -95,6 +95,20 @@ def read_card(name: str | Path) -> dict[str, Any]:
     return dict(card)
 
 
+def check_model(name: str | Path) -> dict[str, Any]:
+    """Card of a model whose weights are those that the card tells of; they are not loaded.
+
+    Raises
+    ------
+    ModelError
+        If the model is missing or damaged.
+    """
+    card, path = read_card(name), find_model(name) / WEIGHTS
+    if not path.is_file() or _sha256(path) != card["sha256"]:
+        raise ModelError("weights are missing or damaged", where=str(path), needed=f"sha256 {card['sha256']}")
+    return card
+
+
 def load_model(name: str | Path) -> Model:
     """Load a model and check its weights against its card.
 
@@ -103,10 +117,7 @@ def load_model(name: str | Path) -> Model:
     ModelError
         If the model is missing, damaged, or of another shape than its card says.
     """
-    folder, card = find_model(name), read_card(name)
-    path = folder / WEIGHTS
-    if not path.is_file() or _sha256(path) != card["sha256"]:
-        raise ModelError("weights are missing or damaged", where=str(path), needed=f"sha256 {card['sha256']}")
+    card, path = check_model(name), find_model(name) / WEIGHTS
     try:
         network = build_network(card)
         network.load_state_dict({key: value.float() for key, value in load_file(path).items()})

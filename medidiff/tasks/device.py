@@ -2,7 +2,7 @@
 
 import resource
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from medidiff.errors import ResourceError, UsageError
 from medidiff.models import PRECISIONS
 
-__all__ = ["choose_device", "choose_precision", "peak_memory_mb", "with_less_memory"]
+__all__ = ["choose_device", "choose_devices", "choose_precision", "peak_memory_mb", "with_less_memory"]
 
 Answer = TypeVar("Answer")
 FALLBACK_TILE = 2 / 3
@@ -38,6 +38,19 @@ def choose_device(name: str) -> torch.device:
             "no such GPU", found=f"{torch.cuda.device_count()} GPUs", needed=name, hint="use --device cpu"
         )
     return device
+
+
+def choose_devices(names: Sequence[str]) -> tuple[str, ...]:
+    """Resolve several names, and ``all``: every GPU, or the CPU where there is none.
+
+    Raises
+    ------
+    MedidiffError
+        As `choose_device`.
+    """
+    if list(names) == ["all"]:
+        return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count())) or ("cpu",)
+    return tuple(str(choose_device(name)) for name in names)
 
 
 def choose_precision(name: str, device: torch.device) -> str:
@@ -76,7 +89,7 @@ def with_less_memory(
     Returns
     -------
     tuple
-        The answer, and a warning if the tile had to shrink.
+        The answer, and what had to be reduced, as a warning.
 
     Raises
     ------
@@ -85,13 +98,19 @@ def with_less_memory(
     """
     for edge, many in _attempts(tile, multiple, batch):
         try:
-            warnings = [f"tile reduced from {tile} to {edge} voxels to fit memory"] if edge != tile else []
-            return run(edge, many), warnings
+            return run(edge, many), _reduced(tile, edge, batch, many)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
             torch.cuda.empty_cache()
     raise ResourceError("not enough memory for one tile", needed=f"{tile}^3 voxels", hint="use another device")
+
+
+def _reduced(tile: int, edge: int, batch: int, many: int) -> list[str]:
+    """Say aloud what it took to fit; fewer tiles at once change nothing but the time."""
+    if edge != tile:
+        return [f"tile reduced from {tile} to {edge} voxels to fit memory"]
+    return [f"{many} tiles at once instead of {batch} to fit memory"] if many != batch else []
 
 
 def _is_out_of_memory(error: Exception) -> bool:

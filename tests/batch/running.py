@@ -2,8 +2,9 @@
 
 import csv
 import json
+from functools import partial
 
-from medidiff.batch import plan, run
+from medidiff.batch import Task, Way, plan, run
 from tests.fakes import Memory, double_slices
 
 
@@ -14,8 +15,14 @@ def planned(inputs, output, *, options=None, sha="abc", suffix="_enhanced"):
     return plan(inputs, output, **settings, options=options or {"seed": 0}, model=model)
 
 
-def done(manifest, work=double_slices, watcher=None, *, force=False):
-    return run(manifest, work, watcher=watcher or Memory(), settings={"device": "cpu"}, force=force)
+def done(manifest, work=double_slices, watcher=None, **way):
+    """Run in this process, or elsewhere with ``engine=``; ``work`` is done with each volume."""
+    task, told = Task(partial(always, work)), {"device": "cpu"}
+    return run(manifest, task, watcher=watcher or Memory(), way=Way(settings=told, **way))
+
+
+def always(work, device):
+    return work
 
 
 def statuses(records):
@@ -31,5 +38,14 @@ def story(folder):
     return json.loads((folder / "run.json").read_text())
 
 
+RECORDS = ["cases.csv", "log.jsonl", "manifest.jsonl", "run.json"]
+
+
 def names(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Files in a folder, but for the lock."""
+    found = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in found if name != ".medidiff.lock")
+
+
+def lines(folder, name="manifest.jsonl"):
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]

@@ -8,7 +8,7 @@ import pytest
 from medidiff.batch import Status
 from medidiff.errors import OutputError
 from tests.bad_files import good
-from tests.batch.running import done, names, planned, statuses, story, table
+from tests.batch.running import RECORDS, done, names, planned, statuses, story, table
 from tests.fakes import Memory, double_slices
 
 
@@ -33,7 +33,7 @@ class TestInterrupted:
 
         with pytest.raises(KeyboardInterrupt):
             done(planned(scans, out), work)
-        assert names(out) == ["a_enhanced.json", "a_enhanced.nii.gz", "cases.csv", "run.json"]
+        assert names(out) == ["a_enhanced.json", "a_enhanced.nii.gz", *RECORDS]
         assert [row["status"] for row in table(out)] == ["done", "interrupted", "not run"]
         assert story(out)["outcome"] == "interrupted"
         assert statuses(done(planned(scans, out))) == [Status.DONE_BEFORE, Status.DONE, Status.DONE]
@@ -59,7 +59,7 @@ class TestDiskFull:
         records = done(manifest, work, watcher)
         assert statuses(records) == [Status.FAILED, Status.NOT_RUN, Status.NOT_RUN]
         assert "No space left on device" in records[0].reason
-        assert names(out) == ["cases.csv", "run.json"]
+        assert names(out) == RECORDS
         assert watcher.lines == []
 
     def test_records_that_cannot_be_completed_are_told(self, scans, tmp_path, monkeypatch):
@@ -76,4 +76,4 @@ class TestDiskFull:
         scan = good(tmp_path / "in" / "a.nii.gz", (64, 64, 20))
         records = done(planned(scan, small_disk / "out"))
         assert "No space left on device" in records[0].reason
-        assert names(small_disk / "out") == ["cases.csv", "run.json"]
+        assert names(small_disk / "out") == RECORDS

@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 from click.testing import CliRunner
 
+import medidiff.cli.running
 import medidiff.models
 import medidiff.tasks
+from medidiff.batch import inline
 from medidiff.cli import main
 from tests.bad_files import good
 from tests.fakes import double_slices
@@ -17,8 +19,9 @@ class FakeModel:
 
 
 @pytest.fixture
-def cli():
-    """Call ``medidiff`` in this process: ``result = cli("enhance", ...)``."""
+def cli(monkeypatch):
+    """Call ``medidiff`` in this process, workers included: ``result = cli("enhance", ...)``."""
+    monkeypatch.setattr(medidiff.cli.running, "processes", lambda places, *, hands: inline(places[0]))
 
     def call(*arguments):
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -42,6 +45,7 @@ def calls(monkeypatch):
 
     monkeypatch.setattr(medidiff.tasks, "super_resolve", super_resolve)
     monkeypatch.setattr(medidiff.models, "load_model", load_model)
+    monkeypatch.setattr(medidiff.models, "check_model", lambda name: FakeModel.card)
     return seen
 
 

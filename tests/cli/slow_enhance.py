@@ -1,41 +1,38 @@
 """Run as a program: ``medidiff`` whose second case never ends, for tests that interrupt it from outside.
 
-Model and task are replaced before anything imports them, so no torch is loaded and the program starts at once.
+What is done with a case is replaced by a function that workers find by its name, so no torch is loaded anywhere.
 """
 
-import sys
+import functools
 import time
-import types
+from pathlib import Path
 
-from tests.fakes import FakeResult, double_slices
+from tests.fakes import double_slices
 
 NEVER = 120
+CARD = {"name": "toy", "version": "1", "sha256": "abc"}
 
 
-class Model:
-    card = {"name": "toy", "version": "1", "sha256": "abc"}  # noqa: RUF012
+def open_slow(request, like, device):
+    return functools.partial(work, request.output)
 
 
-def super_resolve(volume, model, *, progress, samples, **_):
+def describe(name, quiet):
+    return CARD
+
+
+def work(output, volume, progress):
     if volume.meta["source"].endswith("b.nii"):
-        progress(0.5)
-        sys.stderr.write("in the middle\n")
-        sys.stderr.flush()
+        (Path(output).parent / "in the middle").touch()
         time.sleep(NEVER)
-    return double_slices(volume, progress, samples=samples)
-
-
-def pretend(name, **contents):
-    module = types.ModuleType(name)
-    module.__dict__.update(contents)
-    sys.modules[name] = module
+    return double_slices(volume, progress)
 
 
 if __name__ == "__main__":
-    pretend("torch")
-    pretend("medidiff.models", load_model=lambda name: Model())
-    pretend("medidiff.tasks", Result=FakeResult, super_resolve=super_resolve)
-    pretend("medidiff.tasks.device", choose_device=lambda name: None)
+    import medidiff.cli.enhance
     from medidiff.cli import main
+    from tests.cli import slow_enhance
 
+    medidiff.cli.enhance._open = slow_enhance.open_slow
+    medidiff.cli.enhance._describe = slow_enhance.describe
     main(prog_name="medidiff")

@@ -8,7 +8,7 @@ import medidiff.models
 import medidiff.tasks
 from medidiff.errors import ModelError
 from tests.bad_files import BAD_FILES, good, nans
-from tests.batch.running import table
+from tests.batch.running import RECORDS, table
 from tests.fakes import double_slices
 
 
@@ -95,10 +95,10 @@ def test_a_device_that_is_not_there_is_told_before_any_work(cli, calls, scans, t
 
 
 def test_a_missing_model_is_told_before_any_work(cli, calls, scans, tmp_path, monkeypatch):
-    def load_model(name):
+    def check_model(name):
         raise ModelError("no such model", where=name)
 
-    monkeypatch.setattr(medidiff.models, "load_model", load_model)
+    monkeypatch.setattr(medidiff.models, "check_model", check_model)
     result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "--model", "nope")
     assert result.exit_code == 2
     assert only_line(result.stderr) == "error: nope: no such model"
@@ -130,7 +130,7 @@ def test_a_full_disk_stops_the_run_with_one_line(cli, calls, scans, tmp_path, mo
     result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "-q")
     assert result.exit_code == 4
     assert "a_enhanced.nii.gz: cannot be written (found No space left on device)" in only_line(result.stderr)
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["cases.csv", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == [".medidiff.lock", *RECORDS]
 
 
 def test_debug_shows_where_a_case_failed_and_the_rest_go_on(cli, calls, scans, tmp_path):
@@ -144,7 +144,7 @@ def test_an_unexpected_error_is_one_line_and_code_1(cli, calls, scans, tmp_path,
     def broken(*_, **__):
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr(medidiff.models, "load_model", broken)
+    monkeypatch.setattr(medidiff.models, "check_model", broken)
     command = ("enhance", "-i", scans, "-o", tmp_path / "out")
     result = cli(*command)
     assert result.exit_code == 1

@@ -14,6 +14,7 @@ from medidiff.io.dicom import read_stack, scan
 from medidiff.io.source import Source
 from medidiff.volume import Volume
 from tests.bad_files import good
+from tests.batch.running import RECORDS
 from tests.dicoms import SAGITTAL, Plan, changed, slices, values, write
 
 SECRETS = ("doe", "jane", "4711", "19570429", "20240229", "A-77")
@@ -128,7 +129,7 @@ class TestEnhance:
         assert "a localizer" in result.stderr
         assert "3 done, 2 failed" in result.stderr
 
-    @pytest.mark.parametrize(("form", "files"), [("nifti", 3 * 3 + 2), ("dicom", 3 + 2), ("both", 3 * 3 + 2)])
+    @pytest.mark.parametrize(("form", "files"), [("nifti", 3 * 3 + 5), ("dicom", 3 + 5), ("both", 3 * 3 + 5)])
     def test_nobody_is_named_in_anything_written_or_shown(self, form, files, cli, calls, study, tmp_path):
         out = tmp_path / "out"
         command = ("enhance", "--format", form, "-i", study, "-o", out, "--samples", 2)
@@ -306,7 +307,7 @@ class TestFormats:
         result = cli("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out", "--format", "both")
         assert result.exit_code == 4
         left = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
-        assert left == {"cases.csv", "run.json", "private.json"}
+        assert left == {*RECORDS, "private.json", ".medidiff.lock"}
 
     def test_nifti_without_a_patient_is_refused_before_the_work(self, cli, calls, tmp_path):
         good(tmp_path / "a.nii.gz")

@@ -1,10 +1,10 @@
 """The program as a shell sees it: light to start, tidy when interrupted, and documented to the last option."""
 
-import csv
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ import pytest
 from medidiff.cli import main
 from medidiff.cli.guard import Exit
 from tests.bad_files import good
+from tests.batch.running import RECORDS, table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,18 +53,20 @@ def start(*arguments):
 def test_an_interrupt_leaves_whole_files_whole_records_and_code_130(request_to_stop, tmp_path):
     for name in ("a.nii", "b.nii", "c.nii"):
         good(tmp_path / "in" / name)
-    with start("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out") as program:
-        while "in the middle" not in (line := program.stderr.readline()):
-            assert line, "the program ended early"
+    with start(
+        "enhance", "-i", tmp_path / "in", "-o", tmp_path / "out", "--device", "cpu", "--in-flight", 1
+    ) as program:
+        while not ((tmp_path / "in the middle").exists() and (tmp_path / "out" / "a_enhanced.json").exists()):
+            assert program.poll() is None, "the program ended early"
+            time.sleep(0.02)
         program.send_signal(request_to_stop)
         rest = program.communicate(timeout=60)[1]
     assert program.returncode == Exit.INTERRUPTED
     assert "Traceback" not in rest
     assert rest.splitlines()[-1].startswith("interrupted: ")
     left = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert left == ["a_enhanced.json", "a_enhanced.nii.gz", "cases.csv", "run.json"]
-    with (tmp_path / "out" / "cases.csv").open() as stream:
-        assert [row["status"] for row in csv.DictReader(stream)] == ["done", "interrupted", "not run"]
+    assert left == [".medidiff.lock", "a_enhanced.json", "a_enhanced.nii.gz", *RECORDS]
+    assert [row["status"] for row in table(tmp_path / "out")] == ["done", "interrupted", "not run"]
 
 
 def test_help_version_and_info_load_nothing_heavy():

@@ -30,15 +30,15 @@ def test_the_time_left_is_reckoned_from_cases_that_took_work(clock, capsys):
         lines.ended(record(Status.DONE_BEFORE))
     clock[0] = 100
     lines.ended(record(Status.DONE, seconds=100))
-    assert "[7/10] a.nii: done in 1 min 40 s, about 5 min 0 s left" in capsys.readouterr().err
+    assert "[7/10] a.nii: done in 1 min 40 s, 36 an hour, about 5 min 0 s left" in capsys.readouterr().err
 
 
 def test_long_cases_are_told_now_and_then(clock, capsys):
     lines = Lines(1)
     lines.started(CASE)
     for clock[0], fraction in ((1, 0.1), (LINE_SECONDS, 0.5), (LINE_SECONDS + 1, 0.6)):
-        lines.advanced(fraction)
-    assert capsys.readouterr().err == "[1/1] 50%, about 30.0 s left\n"
+        lines.advanced(CASE, fraction)
+    assert capsys.readouterr().err == "[1/1] 50%, 1 a minute, about 30.0 s left\n"
 
 
 def test_quiet_lines_tell_failures_and_results_alone(clock, capsys):
@@ -46,7 +46,7 @@ def test_quiet_lines_tell_failures_and_results_alone(clock, capsys):
     for status in (Status.DONE, Status.PASSED_BY, Status.FAILED):
         lines.started(CASE)
         clock[0] += 2 * LINE_SECONDS
-        lines.advanced(0.5)
+        lines.advanced(CASE, 0.5)
         lines.ended(record(status, reason="" if status is Status.DONE else "why"))
     told = capsys.readouterr()
     assert told.out == "a_enhanced.nii.gz\n"
@@ -61,7 +61,7 @@ def test_a_terminal_gets_a_bar_and_nothing_else_does(monkeypatch):
     with watching(manifest, quiet=False, verbose=True, debug=False) as watcher:
         assert type(watcher) is Bar
         watcher.started(CASE)
-        watcher.advanced(0.5)
+        watcher.advanced(CASE, 0.5)
         watcher.ended(record(Status.DONE, seconds=1.0, facts={"data_residual": {"before": 0.1, "after": 1e-4}}))
     with watching(manifest, quiet=True, verbose=False, debug=False) as watcher:
         assert type(watcher) is Lines
