@@ -4,6 +4,7 @@ Which worker takes a case, and that one lost with its worker is taken by another
 done is known by its files and told in our manifest, whatever Dask remembers.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -92,9 +93,10 @@ class _Sent:
     """A case that the cluster has."""
 
     job: Job
-    future: "Future"
+    future: "Future[Record]"
     stage: str = "wait"
     worker: str = ""
+    computed: bool = False
     since: float = field(default_factory=time.monotonic)
 
 
@@ -115,6 +117,8 @@ class _Shift:
                 self._wait()
                 self._listen()
                 self._check()
+        except (asyncio.CancelledError, CancelledError, OSError) as error:
+            raise ResourceError("the Dask scheduler is lost", found="no connection", hint=LOST) from error
         finally:
             with suppress(Exception):
                 self._client.cancel([sent.future for sent in self._sent.values()], force=True)
@@ -162,17 +166,18 @@ class _Shift:
             return
         sent.worker, sent.since = worker, time.monotonic()
         sent.stage = told[0] if name == "staged" else sent.stage
+        sent.computed |= sent.stage == "compute"
         getattr(self._tell, name)(sent.job.case, *told)
 
     def _record(self, sent: _Sent) -> Record:
         """Take the record that came back; what comes back instead is the death of too many workers."""
-        try:
-            error = sent.future.exception()
-            if error is None:
-                record: Record = sent.future.result()
-                return replace(record, case=sent.job.case)
-        except (CancelledError, OSError) as lost:
-            raise ResourceError("the Dask scheduler is lost", found="no connection", hint=LOST) from lost
+        error = sent.future.exception()
+        if error is None:
+            record: Record = sent.future.result()
+            ours = (
+                sent.computed and record.status is Status.DONE_BEFORE
+            )  # by a worker that was lost before it could say so
+            return replace(record, case=sent.job.case, status=Status.DONE if ours else record.status)
         if isinstance(error, MedidiffError):
             raise ResourceError(f"a worker of the cluster cannot start: {error}")
         return self._given_up(sent, "crashed its workers", f"{type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ from medidiff.batch.case import Manifest
 from medidiff.errors import OutputError
 from medidiff.io.atomic import make_folder, unwritable
 
-__all__ = ["is_locked", "locked"]
+__all__ = ["is_locked", "lock_of", "locked"]
 
 NAME = ".medidiff.lock"
 WAIT_SECONDS = 3.0
@@ -51,6 +51,15 @@ def locked(manifest: Manifest) -> Iterator[tuple[int, ...]]:
         with _held(manifest.output / manifest.part.names(NAME), fcntl.LOCK_EX) as part:
             _sign(part)
             yield folder.fileno(), part.fileno()
+
+
+def lock_of(manifest: str) -> str:
+    """Name the lock that is held as long as the run of a manifest goes on.
+
+    >>> lock_of("manifest.jsonl"), lock_of("manifest.part-0-of-3.jsonl")
+    ('.medidiff.lock', '.medidiff.part-0-of-3.lock')
+    """
+    return f".medidiff.{manifest.split('.', 1)[1].removesuffix('jsonl')}lock"
 
 
 def is_locked(path: Path) -> bool:

@@ -8,11 +8,11 @@ from medidiff.batch import Task, Way, plan, run
 from tests.fakes import Memory, double_slices
 
 
-def planned(inputs, output, *, options=None, sha="abc", suffix="_enhanced"):
+def planned(inputs, output, *, options=None, sha="abc", suffix="_enhanced", part=None):
     inputs = inputs if isinstance(inputs, list) else [inputs]
     model = {"name": "toy", "version": "1", "sha256": sha}
     settings = {"task": "enhance", "product": "enhanced", "suffix": suffix}
-    return plan(inputs, output, **settings, options=options or {"seed": 0}, model=model)
+    return plan(inputs, output, **settings, options=options or {"seed": 0}, model=model, part=part)
 
 
 def done(manifest, work=double_slices, watcher=None, **way):
@@ -29,8 +29,8 @@ def statuses(records):
     return [record.status for record in records]
 
 
-def table(folder):
-    with (folder / "cases.csv").open() as stream:
+def table(folder, name="cases.csv"):
+    with (folder / name).open() as stream:
         return list(csv.DictReader(stream))
 
 

@@ -133,3 +133,35 @@ def test_output_is_float32_in_the_scale_of_the_input(cli, calls, scans, tmp_path
     image = stored(tmp_path / "out" / "a_enhanced.nii.gz")
     assert image.get_data_dtype() == np.float32
     assert image.header.get_slope_inter() == (None, None)
+
+
+def test_parts_share_the_work_and_each_keeps_its_own_records(cli, calls, scans, tmp_path):
+    good(scans / "c.nii")
+    command = ("enhance", "-i", scans, "-o", tmp_path / "out", "--num-parts", 2, "--part-id")
+    assert len(cli(*command, 0).stdout.splitlines()) == 2
+    assert len(cli(*command, 1).stdout.splitlines()) == 1
+    assert len(table(tmp_path / "out", "cases.part-0-of-2.csv")) == 2
+    assert "no such part (found 2, needed 0 to 1)" in cli(*command, 2).stderr
+
+
+def test_the_two_options_of_a_part_belong_together(cli, calls, scans, tmp_path):
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "--num-parts", 2)
+    assert result.exit_code == 2
+    assert "--num-parts and --part-id belong together" in result.stderr
+
+
+def test_what_failed_is_tried_again_only_when_asked(cli, calls, scans, tmp_path):
+    (scans / "bad.nii").write_bytes(b"no image")
+    command = ("enhance", "-i", scans, "-o", tmp_path / "out")
+    assert "1 failed;" in cli(*command).stderr
+    again = cli(*command)
+    assert again.exit_code == 5
+    assert "2 done before, 1 failed before" in again.stderr
+    assert "2 done before, 1 failed;" in cli(*command, "--retry-failed").stderr
+
+
+def test_a_scheduler_and_a_cluster_exclude_each_other(cli, calls, scans, tmp_path):
+    result = cli("enhance", "-i", scans, "-o", tmp_path / "out", "--scheduler", "tcp://a:1", "--cluster", "local")
+    assert result.exit_code == 2
+    assert "exclude each other" in result.stderr
+    assert not (tmp_path / "out").exists()
