@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from medidiff.batch.objects import check_objects
 from medidiff.batch.store import finished, made_from, refuse_foreign, save
 from medidiff.batch.task import Job, Teller, Terms, Work
 from medidiff.errors import AlreadySharp
+from medidiff.io.bids import merged
 from medidiff.io.nifti import check_content, read_nifti
 from medidiff.volume import Volume
 
@@ -153,7 +154,9 @@ def _checked(case: Case, terms: Terms) -> Volume:
 def _image(case: Case, terms: Terms) -> Volume:
     """Read the input of a case, DICOM or NIfTI."""
     if case.stack is None:
-        return read_nifti(case.source)
+        volume = read_nifti(case.source)
+        sidecar = merged(case.inherits, volume.meta["sidecar"])
+        return replace(volume, meta={**volume.meta, "sidecar": sidecar})
     from medidiff.io.dicom import read_stack
 
     return read_stack(case.stack, allow_irregular=bool(terms.manifest.options.get("allow_irregular")))

@@ -56,6 +56,10 @@ class Case:
         ``"kspace"``: ``image`` is a NumPy file of k-space.
     name
         What the case is called in the records: where its results lie, without suffix; no two are equal.
+    about
+        What its sidecar says besides.
+    inherits
+        Further files of metadata of the image, the most general first, as BIDS has them.
     """
 
     source: Path
@@ -64,6 +68,8 @@ class Case:
     stack: "Stack | None" = field(default=None, repr=False)
     formats: tuple[str, ...] = ("nifti",)
     name: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    inherits: tuple[Path, ...] = ()
 
     @property
     def objects(self) -> Path:

@@ -1,6 +1,6 @@
 """Which input becomes which output, decided before the work starts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,6 +40,7 @@ def plan(
     template: "Origin | None" = None,
     find: Finder | None = None,
     part: Part | None = None,
+    shape: Callable[[Case], Case] | None = None,
 ) -> Manifest:
     """Search the inputs and give each its outputs, mirrored under ``output``.
 
@@ -67,6 +68,8 @@ def plan(
         What searches the inputs, if not images are wanted.
     part
         Which share of the cases to plan; all by default.
+    shape
+        Gives cases other names, as `medidiff.batch.derivative` does.
 
     Raises
     ------
@@ -92,6 +95,7 @@ def plan(
     )
     if any("dicom" in case.formats for case in cases):
         needs_dicom()
+    cases = tuple(map(shape, cases)) if shape else cases
     _protect_inputs(cases)
     mine = part.of(cases) if part else cases
     return Manifest(task, product, output, mine, tuple(skipped), dict(options), dict(model), template, part)

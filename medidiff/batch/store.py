@@ -58,6 +58,7 @@ def _inputs(case: Case) -> dict[str, Any]:
     return {
         "input_sha256": _sha256(case.source),
         "sidecar_sha256": _sha256(beside) if beside.is_file() else None,
+        **({"inherited_sha256": [_sha256(path) for path in case.inherits]} if case.inherits else {}),
     }
 
 
@@ -120,7 +121,7 @@ def save(
     with ExitStack() as undo:
         undo.callback(_discard, case.sidecar)
         if "nifti" in case.formats:
-            undo.callback(_discard, case.image, case.uncertainty)
+            undo.callback(_discard, case.image, case.uncertainty, *_spread_sidecar(case))
             _write_volumes(case, manifest, source, result)
         if "kspace" in case.formats:
             undo.callback(_discard, case.image)
@@ -133,10 +134,17 @@ def save(
     return facts
 
 
+def _spread_sidecar(case: Case) -> tuple[Path, ...]:
+    """Where the standard deviation is told of: in a derivative every image has a sidecar, elsewhere only the result."""
+    return (sidecar_path(case.uncertainty),) if case.about else ()
+
+
 def _write_volumes(case: Case, manifest: Manifest, source: Volume | KSpace, result: "Result") -> None:
     title = f"medidiff {__version__} {{}}, research use only"
     if result.uncertainty is not None:
         write_nifti(_placed(result.uncertainty, source), case.uncertainty, description=title.format("uncertainty"))
+        for path in _spread_sidecar(case):
+            write_json(path, {"tool": "medidiff", **case.about, "Description": f"Standard deviation. {RESEARCH_ONLY}"})
     write_nifti(_placed(result.volume, source), case.image, description=title.format(manifest.product))
 
 
@@ -162,7 +170,8 @@ def _remove_old(case: Case) -> None:
         told = read_json(case.sidecar)
         formats = told.get("formats", ["nifti"])
         if told.get("has_uncertainty") and "nifti" in formats:
-            remove(case.uncertainty)
+            for path in (case.uncertainty, *_spread_sidecar(case)):
+                remove(path)
         if "nifti" in formats and "nifti" not in case.formats:
             remove(case.image)
         if "dicom" in formats and "dicom" not in case.formats:
@@ -178,6 +187,7 @@ def _facts(case: Case, source: Volume | KSpace, result: "Result") -> dict[str, A
         "version": __version__,
         "input": str(case.source),
         **_kept(source),
+        **case.about,
         **told,
         **_residual(result),
         "formats": list(case.formats),

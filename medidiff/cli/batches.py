@@ -52,6 +52,7 @@ def carry_out(
     options: Mapping[str, Any],
     describe: Callable[[], Mapping[str, Any]] = dict,
     foretell: Callable[[Case], str] = becomes,
+    prepare: Callable[[Manifest], None] = lambda manifest: None,
     **planning: Any,
 ) -> None:
     """Plan the inputs; then print the plan or run it, and end the command with the code for how it went.
@@ -64,6 +65,8 @@ def carry_out(
         Gives name, version and sha256 of the model; called once it is known that there is work for it.
     foretell
         The line of a case that is not done, for ``--dry-run``.
+    prepare
+        Called before a run, to make ready its folder.
     planning
         What else `medidiff.batch.plan` takes.
     """
@@ -78,6 +81,7 @@ def carry_out(
             done = not running.force and finished(case, manifest)
             click.echo(f"{case.source}: done before" if done else foretell(case))
         return
+    prepare(manifest)
     pages = RunReport(manifest) if running.report else None
     look = pages.look if pages else None
     with watching(manifest, quiet=running.quiet, verbose=running.verbose, debug=debugging(), look=look) as watcher:

@@ -28,7 +28,8 @@ Examples:
   medidiff enhance -i scans/ -o enhanced/ --samples 8 --device cuda:1
   medidiff enhance -i study_folder/ -o out/ --select "description=T2|FLAIR" --select spacing=3-
   medidiff enhance -i scan.nii.gz -o out/ --format dicom --dicom-template series/
-  medidiff enhance -i scans/ -o enhanced/ --report
+  medidiff enhance -i scans/ -o enhanced/ --report --device all
+  medidiff enhance -i dataset/ -o dataset/derivatives/medidiff --bids --participant-label 01
   medidiff enhance -i scans/ -o enhanced/ --dry-run
 
 \b
@@ -63,6 +64,9 @@ class Request:
     format: str
     dicom_template: Path | None
     show_phi: bool
+    bids: bool
+    participants: tuple[str, ...]
+    sessions: tuple[str, ...]
 
     def decisive(self, like: "Header | None") -> dict[str, Any]:
         """Collect what decides the result besides input and model."""
@@ -137,6 +141,7 @@ class Request:
     help="DICOM series that NIfTI inputs were made from: whose the results are.",
 )
 @options.show_phi_option
+@options.bids_options
 @running_options
 def command(**given: Any) -> None:
     """Make isotropic volumes of brain scans with thick slices or low resolution.
@@ -177,7 +182,32 @@ def enhance(request: Request, running: Running) -> None:
         show_phi=request.show_phi,
         form=request.format,
         template=read_template(request.dicom_template) if request.dicom_template else None,
+        **(_bids(request) if request.bids else {}),
     )
+
+
+def _bids(request: Request) -> dict[str, Any]:
+    """What is planned otherwise for a BIDS dataset."""
+    from medidiff.batch.derivative import as_derivative, describe_derivative
+    from medidiff.io.bids import find_bids
+
+    if request.format in ("dicom", "both"):
+        raise UsageError("a BIDS derivative holds NIfTI", where="--format", found=request.format)
+    inputs = options.gathered(request.inputs, request.more)
+    return {
+        "find": partial(find_bids, participants=request.participants, sessions=request.sessions),
+        "shape": as_derivative(_resolution(request)),
+        "prepare": partial(describe_derivative, raw=inputs[0]),
+    }
+
+
+def _resolution(request: Request) -> str:
+    """Label the target for ``res-``: ``1p2mm``, ``like``, or ``iso`` where the model chooses."""
+    if request.like:
+        return "like"
+    spacing = request.spacing or ()
+    numbers = spacing if isinstance(spacing, tuple) else (spacing,)
+    return "x".join(f"{number:g}".replace(".", "p") for number in numbers) + "mm" if numbers else "iso"
 
 
 def _read_like(request: Request) -> "Header | None":

@@ -18,6 +18,7 @@ __all__ = [
     "POSITIVE",
     "PROFILES",
     "SPACING",
+    "bids_options",
     "debug_option",
     "force_option",
     "gathered",
@@ -147,6 +148,16 @@ def select_option(command: Command) -> Command:
     """Add ``--select RULE``, once for each rule."""
     help_text = "Take only DICOM series with modality=MR, description=REGEX or spacing=LOW-HIGH; all rules must hold."
     return click.option("--select", multiple=True, metavar="RULE", help=help_text)(command)
+
+
+def bids_options(command: Command) -> Command:
+    """Add ``--bids`` and the labels of participants and sessions."""
+    help_text = "The input is a BIDS dataset, and the output becomes a derivative of it."
+    labels = {"participant": "sub", "session": "ses"}
+    for name, key in reversed(labels.items()):
+        told = f"Only this {name}, with or without {key}-; may be repeated."
+        command = click.option(f"--{name}-label", f"{name}s", multiple=True, metavar="LABEL", help=told)(command)
+    return click.option("--bids", is_flag=True, help=help_text)(command)
 
 
 def irregular_option(command: Command) -> Command:
