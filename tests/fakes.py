@@ -52,5 +52,6 @@ class Memory:
     def ended(self, record):
         self.records.append(record)
 
-    def noted(self, line):
-        self.lines.append(line)
+    def noted(self, line, *, trouble=True):
+        if trouble:
+            self.lines.append(line)

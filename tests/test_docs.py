@@ -17,6 +17,7 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     *(ROOT / "docs").rglob("*.md"),
     *(ROOT / "sample_data").glob("*.md"),
+    *(ROOT / "pipelines").rglob("*.md"),
 ]
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -61,9 +61,9 @@ class Books:
         self._ledger.add(record)
         self._journal.ended(record)
 
-    def noted(self, line: str) -> None:
-        """Note that there was trouble; what it was may name a file."""
-        self._log.add("trouble")
+    def noted(self, *, trouble: bool) -> None:
+        """Note that there was something; what it was may name a file."""
+        self._log.add("trouble" if trouble else "note")
 
     def close(self, outcome: str, records: Sequence[Record], *, anew: bool = False) -> None:
         """Complete them, all of them ``anew`` if they were removed.

@@ -58,7 +58,8 @@ def cluster(address: str, *, device: str = "auto", workers: int = 1) -> Engine:
 
     def engine(jobs: Iterator[Job], terms: Terms, tell: Teller, *, keep: tuple[int, ...] = ()) -> None:
         with _client(address, workers) as client:
-            tell.noted(f"{len(client.nthreads())} workers; the cluster is shown at {client.dashboard_link}")
+            shown = f"{len(client.nthreads())} workers; the cluster is shown at {client.dashboard_link}"
+            tell.noted(shown, trouble=False)
             _Shift(client, jobs, terms, tell, device).work()
 
     return engine

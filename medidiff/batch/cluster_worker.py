@@ -81,7 +81,7 @@ class _Topic:
     def ended(self, record: Record) -> None:
         """Told by what comes back."""
 
-    def noted(self, line: str) -> None:
+    def noted(self, line: str, *, trouble: bool = True) -> None:
         """Nothing: there is none."""
 
     def _tell(self, name: str, case: Case, *told: Any) -> None:

@@ -121,9 +121,9 @@ class _Progress:
     def advanced(self, case: Case, fraction: float) -> None:
         self._watcher.advanced(case, fraction)
 
-    def noted(self, line: str) -> None:
-        self._books.noted(line)
-        self._watcher.noted(line)
+    def noted(self, line: str, *, trouble: bool = True) -> None:
+        self._books.noted(trouble=trouble)
+        self._watcher.noted(line, trouble=trouble)
 
     def ended(self, record: Record) -> None:
         self._in_hand.pop(record.case.name, None)
@@ -154,7 +154,7 @@ class _Progress:
         if record is None:
             reason, interrupted = f"the run was {outcome}", outcome == "interrupted" and case.name in self._in_hand
             return Record(case, Status.INTERRUPTED if interrupted else Status.NOT_RUN, reason)
-        lost = removed and record.status in (Status.DONE, Status.DONE_BEFORE) and not all_there(case)
+        lost = removed and record.status in (Status.DONE, Status.DONE_BEFORE) and not _all_there(case)
         return replace(record, status=Status.FAILED, reason=f"{case.source}: {REMOVED}") if lost else record
 
     def _note(self, book: Any, about: Any) -> None:
@@ -163,7 +163,7 @@ class _Progress:
             book(about)
 
 
-def all_there(case: Case) -> bool:
+def _all_there(case: Case) -> bool:
     """Whether the results of a case are on disk."""
     return all(path.exists() for path in (*case.results, case.sidecar))
 

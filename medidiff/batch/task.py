@@ -92,8 +92,8 @@ class Teller(Protocol):
     def ended(self, record: Record) -> None:
         """Take note of what came of the case."""
 
-    def noted(self, line: str) -> None:
-        """Take note of trouble that belongs to no case."""
+    def noted(self, line: str, *, trouble: bool = True) -> None:
+        """Take note of what belongs to no case, trouble or not."""
 
 
 class Engine(Protocol):

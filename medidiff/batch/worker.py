@@ -73,7 +73,7 @@ class _Sender:
     def ended(self, record: Record) -> None:
         self._send("ended", record.case.name, replace(record, case=replace(record.case, stack=None)))
 
-    def noted(self, line: str) -> None:
+    def noted(self, line: str, *, trouble: bool = True) -> None:
         self._send("noted", line)
 
     def _send(self, name: str, *arguments: Any) -> None:

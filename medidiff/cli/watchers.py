@@ -101,9 +101,10 @@ class Lines:
         if self._look:
             self._look(record)
 
-    def noted(self, line: str) -> None:
+    def noted(self, line: str, *, trouble: bool = True) -> None:
         """Tell of what belongs to no case."""
-        self.tell(f"note: {line}")
+        if trouble or not self._quiet:
+            self.tell(f"note: {line}")
 
     def _tell_ending(self, record: Record) -> None:
         place = self._place(self._ended)

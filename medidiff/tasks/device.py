@@ -10,7 +10,14 @@ import torch
 from medidiff.errors import ResourceError, UsageError
 from medidiff.models import PRECISIONS
 
-__all__ = ["choose_device", "choose_devices", "choose_precision", "peak_memory_mb", "with_less_memory"]
+__all__ = [
+    "choose_device",
+    "choose_devices",
+    "choose_precision",
+    "forget_peak_memory",
+    "peak_memory_mb",
+    "with_less_memory",
+]
 
 Answer = TypeVar("Answer")
 FALLBACK_TILE = 2 / 3
@@ -73,8 +80,14 @@ def _cpu_has_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def forget_peak_memory(device: torch.device) -> None:
+    """Begin the peak of a GPU anew, so that every case has its own; that of a process is the highest there was."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory so far: of the GPU's tensors, or of the whole process on a CPU."""
+    """Peak memory: of the GPU's tensors since `forget_peak_memory`, or of the whole process so far on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     unit = 2**20 if sys.platform == "darwin" else 2**10
@@ -110,7 +123,7 @@ def _reduced(tile: int, edge: int, batch: int, many: int) -> list[str]:
     """Say aloud what it took to fit; fewer tiles at once change nothing but the time."""
     if edge != tile:
         return [f"tile reduced from {tile} to {edge} voxels to fit memory"]
-    return [f"{many} tiles at once instead of {batch} to fit memory"] if many != batch else []
+    return [f"tiles at once reduced from {batch} to {many} to fit memory"] if many != batch else []
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -15,7 +15,7 @@ from medidiff.kspace import KSpace
 from medidiff.physics.espirit import CROP, KERNEL
 from medidiff.physics.fourier import middle
 from medidiff.physics.receive import resized
-from medidiff.tasks.device import choose_device, peak_memory_mb
+from medidiff.tasks.device import choose_device, forget_peak_memory, peak_memory_mb
 from medidiff.tasks.measurement import Measurement, measure
 from medidiff.tasks.methods import METHODS, Estimate, Settings, zero_filled
 from medidiff.tasks.provenance import NOTICE
@@ -82,6 +82,7 @@ def reconstruct(
     """
     _check(method, iterations=iterations, weight=weight, coils=coils, kernel=kernel, crop=crop)
     began, where = time.perf_counter(), choose_device(device)
+    forget_peak_memory(where)
     calibrate = method != "zero-filled" or complex_image
     measurement = measure(
         kspace, coils=coils, kernel=kernel, crop=crop, noise=noise, seed=seed, device=where, calibrate=calibrate

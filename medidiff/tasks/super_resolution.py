@@ -17,7 +17,13 @@ from medidiff.physics import relative_residual
 from medidiff.physics.noise import NOISE_LEFT, head_brightness
 from medidiff.posterior import agreeing, settled
 from medidiff.tasks.acquisition import acquisition_of, noise_of
-from medidiff.tasks.device import choose_device, choose_precision, peak_memory_mb, with_less_memory
+from medidiff.tasks.device import (
+    choose_device,
+    choose_precision,
+    forget_peak_memory,
+    peak_memory_mb,
+    with_less_memory,
+)
 from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_grids, resample, slice_axis
 from medidiff.tasks.problem import Problem, back, problem_of, resampled_residual, spread_on
 from medidiff.tasks.provenance import provenance_of
@@ -107,6 +113,7 @@ def super_resolve(
         `InputError`, `UsageError`, `GeometryError`, `AlreadySharp`, `ModelError` or `ResourceError`, in one line.
     """
     started, place = time.perf_counter(), choose_device(device)
+    forget_peak_memory(place)
     plan = plan_grids(volume.geometry, spacing=spacing, like=like, axis=axis)
     loaded = model if isinstance(model, Model) else load_model(model)
     loaded.network.to(place)

@@ -18,7 +18,7 @@ def array(tmp_path, **environment):
     stub = tmp_path / "medidiff"
     stub.write_text('#!/bin/sh\necho "$@"\n')
     stub.chmod(0o755)
-    command = ["bash", RECIPES / "array.sbatch", "in put", "out", "--samples", "2"]
+    command = ["bash", str(RECIPES / "array.sbatch"), "in put", "out", "--samples", "2"]
     settings = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", **environment}
     return subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
 
@@ -39,7 +39,7 @@ def test_a_job_that_is_no_array_is_refused(tmp_path):
 def test_the_job_script_of_the_cluster_asks_for_what_it_is_told():
     pytest.importorskip("dask_jobqueue")
     options = ["--dry-run", "--jobs", "5", "--gpus", "2", "--memory", "24GB", "--partition", "gpu"]
-    command = [sys.executable, RECIPES / "dask_slurm.py", *options, "--", "enhance", "-i", "in", "-o", "out"]
+    command = [sys.executable, str(RECIPES / "dask_slurm.py"), *options, "--", "enhance", "-i", "in", "-o", "out"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     for line in ("#SBATCH -p gpu", "#SBATCH --gpus=2", "#SBATCH --mem=23G", "#SBATCH -t 08:00:00"):
         assert line in told, told

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from medidiff.errors import ResourceError, UsageError
-from medidiff.tasks.device import choose_device, choose_precision, with_less_memory
+from medidiff.tasks.device import choose_device, choose_devices, choose_precision, with_less_memory
 
 
 def attempts(fits):
@@ -28,10 +28,17 @@ def test_fewer_tiles_at_once_come_before_smaller_ones():
     assert warnings == ["tile reduced from 96 to 64 voxels to fit memory"]
 
 
-def test_where_memory_is_enough_nothing_is_said():
+def test_fewer_tiles_at_once_are_told():
     tried, run = attempts(lambda tile, batch: batch <= 2)
-    assert with_less_memory(run, tile=96, multiple=16, batch=4) == ("done", [])
+    answer, warnings = with_less_memory(run, tile=96, multiple=16, batch=4)
+    assert (answer, warnings) == ("done", ["tiles at once reduced from 4 to 2 to fit memory"])
     assert tried == [(96, 4), (96, 2)]
+
+
+def test_where_memory_is_enough_nothing_is_said():
+    tried, run = attempts(lambda tile, batch: True)
+    assert with_less_memory(run, tile=96, multiple=16, batch=4) == ("done", [])
+    assert tried == [(96, 4)]
 
 
 def test_too_little_memory_is_told():
@@ -44,7 +51,8 @@ def test_a_cpu_without_memory_falls_back_too():
     def run(tile, batch):
         return torch.empty(2**50 if batch > 1 else 1).numel()
 
-    assert with_less_memory(run, tile=96, multiple=16, batch=2) == (1, [])
+    told = ["tiles at once reduced from 2 to 1 to fit memory"]
+    assert with_less_memory(run, tile=96, multiple=16, batch=2) == (1, told)
 
 
 def test_other_failures_are_not_taken_for_short_memory():
@@ -64,3 +72,11 @@ def test_devices_and_precisions_that_are_not_there_are_refused():
         choose_precision("int3", torch.device("cpu"))
     assert choose_device("cpu").type == "cpu"
     assert choose_precision("auto", torch.device("cpu")) in ("bf16", "fp32")
+
+
+def test_several_devices_are_one_worker_each():
+    assert choose_devices(["cpu", "cpu"]) == ("cpu", "cpu")
+    gpus = torch.cuda.device_count()
+    assert choose_devices(["all"]) == (tuple(f"cuda:{number}" for number in range(gpus)) or ("cpu",))
+    with pytest.raises(ResourceError, match="no such GPU"):
+        choose_devices(["cpu", f"cuda:{gpus}"])
