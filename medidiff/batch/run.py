@@ -11,6 +11,7 @@ from medidiff.batch.inline import inline
 from medidiff.batch.lock import locked
 from medidiff.batch.task import PATIENCE, Engine, Job, Task, Teller, Terms
 from medidiff.errors import OutputError
+from medidiff.io.atomic import sweep_folder
 
 __all__ = ["Way", "run"]
 
@@ -76,6 +77,7 @@ def run(manifest: Manifest, task: Task, *, watcher: Teller, way: Way | None = No
     """
     way = way or Way()
     with locked(manifest) as descriptors:
+        _tidy(manifest)
         progress = _Progress(manifest, watcher, way)
         terms = Terms(replace(manifest, cases=(), skipped=()), task, way.force, way.patience)
         outcome = "interrupted"
@@ -90,6 +92,13 @@ def run(manifest: Manifest, task: Task, *, watcher: Teller, way: Way | None = No
         finally:
             records = progress.close(outcome)
         return records
+
+
+def _tidy(manifest: Manifest) -> None:
+    """Remove what a killed run left half-written; other parts may be writing, so that a part removes only its own."""
+    if manifest.part is None:
+        for folder in {manifest.output, *(case.image.parent for case in manifest.cases)}:
+            sweep_folder(folder)
 
 
 class _Progress:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from medidiff.errors import OutputError
 
-__all__ = ["make_folder", "remove", "replacing", "replacing_folder", "sweep", "unwritable"]
+__all__ = ["make_folder", "remove", "replacing", "replacing_folder", "sweep", "sweep_folder", "unwritable"]
 
 
 @contextmanager
@@ -112,7 +112,19 @@ def sweep(path: Path) -> None:
     hidden = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.(part|old)")
     with suppress(OSError):
         for left in [other for other in path.parent.iterdir() if hidden.fullmatch(other.name)]:
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+            _discard(left)
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove all that killed processes left half-written or set aside in a folder; no one else may write there now."""
+    hidden = re.compile(r"\.(.+\.)?[0-9a-f]{8}\.(part|old)")
+    with suppress(OSError):
+        for left in [other for other in folder.iterdir() if hidden.fullmatch(other.name)]:
+            _discard(left)
+
+
+def _discard(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
 def make_folder(path: Path) -> None:

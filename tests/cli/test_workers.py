@@ -32,12 +32,12 @@ def enhance(program, model, scans, out, *options):
 
 
 def test_enhance_gives_the_same_bytes_with_one_worker_and_two(program, model, tmp_path):
-    for seed, name in enumerate("abc"):
+    for seed, name in enumerate("ab"):
         good(tmp_path / "in" / f"{name}.nii", (20, 18, 6), (1, 1, 3), seed=seed)
     for out, device in (("one", "cpu"), ("two", "cpu,cpu")):
         result = enhance(program, model, tmp_path / "in", tmp_path / out, "--device", device)
         assert result.exit_code == 0, result.stderr
-    assert len(volumes(tmp_path / "one")) == 3
+    assert len(volumes(tmp_path / "one")) == 2
     assert volumes(tmp_path / "one") == volumes(tmp_path / "two")
     sidecar = json.loads((tmp_path / "one" / "a_enhanced.json").read_text())
     assert sidecar["model"]["name"] == "toy"

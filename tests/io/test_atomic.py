@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from medidiff.errors import OutputError
-from medidiff.io.atomic import replacing, replacing_folder
+from medidiff.io.atomic import replacing, replacing_folder, sweep_folder
 
 
 def names(folder):
@@ -60,7 +60,7 @@ def _begin(folder, interruption):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from medidiff.io.atomic import replacing, replacing_folder
+from medidiff.io.atomic import replacing, replacing_folder, sweep_folder
 path = Path(sys.argv[1])
 with (replacing_folder if sys.argv[2] == "folder" else replacing)(path) as part:
     (part / "00001.dcm").write_bytes(b"half") if sys.argv[2] == "folder" else part.write(b"half")
@@ -88,3 +88,13 @@ def test_what_was_set_aside_when_a_process_was_killed_goes_too(tmp_path):
     with replacing_folder(tmp_path / "a") as part:
         (part / "two").touch()
     assert names(tmp_path) == ["a", "two"]
+
+
+def test_a_folder_is_swept_of_fragments_and_of_nothing_else(tmp_path):
+    left = [".a.nii.gz.0123abcd.part", ".deadbeef.part", ".a_dicom.0123abcd.old"]
+    kept = [".0123abcd.txt", "a.0123abcd.part", ".a.nii.gz.0123abcg.part", ".hidden"]
+    for name in (*left[:2], *kept):
+        (tmp_path / name).touch()
+    (tmp_path / left[2]).mkdir()
+    sweep_folder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
