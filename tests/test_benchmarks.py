@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import dicom, kspace, speed
+from benchmarks import dicom, kspace, overlap, speed
 from medidiff.errors import ModelError
 from medidiff.io import write_nifti
 from medidiff.models import build_network, save_model
@@ -72,3 +72,12 @@ def test_the_table_in_the_docs_has_every_series():
 
     told = (Path(__file__).parents[1] / "docs" / "dicom.md").read_text()
     assert all(f"| {dicom_table._short(folder)} |" in told for folder in SERIES)
+
+
+@pytest.mark.slow
+def test_the_overlap_benchmark_prints_a_line_for_each_setting(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(overlap, "SHAPE", (24, 24, 8))
+    told = overlap.main(tmp_path, 4, 0.2)
+    assert [row[:2] for row in told] == [(1, 1), (4, 1), (4, 2)]
+    assert all(0 < share <= 1.1 for *_, share in told)
+    assert len(capsys.readouterr().out.splitlines()) == 5

@@ -86,6 +86,10 @@ class Child:
         self._errors.seek(max(0, self._errors.tell() - 4000))
         return self._errors.read().decode(errors="replace")
 
+    def last_line(self) -> str:
+        """Return the last line of what it wrote on stderr: of a traceback the one that says what."""
+        return next(iter(self.errors().strip().splitlines()[::-1]), "")
+
     def kill(self) -> None:
         """End it now, and wait until it has."""
         self._process.kill()

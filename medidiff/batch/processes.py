@@ -165,7 +165,7 @@ class _Crew:
         """Replace a worker that died; a case that was computing when two of them did is given up."""
         how = worker.child.ending()
         if not worker.ready:
-            self._do_without(worker, f"{worker.device}: it ended before it began ({how}) {worker.child.errors()}")
+            self._do_without(worker, f"{worker.device}: it ended before it began ({how}): {worker.child.last_line()}")
             return
         computing = [hand for hand in worker.holding.values() if hand.stage == "compute"]
         for hand in computing or worker.holding.values():
