@@ -1,0 +1,144 @@
+"""The diffusion method: an image refined in passes, each a network's answer pulled to the data, and samples from there.
+
+A pass asks the network for the posterior mean given the image so far, and makes the answer agree with the measurement;
+the next pass starts from that, as a network that was trained on its own answers (Chen et al. 2023, self-conditioning).
+Samples are drawn by the shared sampler given the last image, with the same agreement inside every step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from medidiff.diffusion import Denoiser, posterior_mean, sample, times
+from medidiff.models import (
+    Model,
+    as_channels,
+    as_complex,
+    plane_denoiser,
+    plane_maps,
+    plane_numbers,
+    residual_unit,
+)
+from medidiff.physics import Agreement
+from medidiff.tasks.measurement import Measurement
+from medidiff.tasks.planes import Planes, first_estimate, planes_of
+
+__all__ = ["Prior", "Refined", "brightness", "refine"]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A model, and how it is asked.
+
+    Parameters
+    ----------
+    model
+        Of task "reconstruction", on the device of the measurement.
+    passes
+        Evaluations for the mean.
+    samples, steps
+        How many samples are drawn, and evaluations for each.
+    seed
+        Of the samples.
+    precision, batch
+        Of the network: a key of `medidiff.models.PRECISIONS`, and planes at once.
+    progress
+        Called with the share that is done.
+    """
+
+    model: Model
+    passes: int
+    samples: int = 0
+    steps: int = 8
+    seed: int = 0
+    precision: str = "fp32"
+    batch: int = 1
+    progress: Callable[[float], None] = lambda share: None
+
+
+@dataclass(frozen=True)
+class Refined:
+    """``(set, x, y, z)`` the mean, ``(k, set, x, y, z)`` samples or none, and the evaluations that they took."""
+
+    mean: Tensor
+    samples: Tensor
+    evaluations: int
+
+
+def refine(measurement: Measurement, prior: Prior) -> Refined:
+    """Find the mean, and draw samples given it.
+
+    Parameters
+    ----------
+    measurement
+        Undersampled; with maps or coil by coil.
+    prior
+        What is expected of images.
+    """
+    planes = planes_of(measurement)
+    agree = Agreement(planes.operator, planes.y, noise=measurement.noise)
+    image = first_estimate(planes.operator, planes.y, allowed=planes.allowed)
+    asked = _Asked(measurement, prior, planes, brightness(image))
+    for refined in range(prior.passes):
+        unit, denoise = asked.about(image, refined)
+        image = agree(image + unit * posterior_mean(denoise, torch.zeros_like(image)[None])[0])
+    drawn = _drawn(asked, agree, image) if prior.samples else image[None][:0]
+    return Refined(planes.given(image), planes.given(drawn), prior.passes + prior.steps * (prior.samples > 0))
+
+
+def brightness(images: Tensor) -> float:
+    """Give the 99th percentile of the magnitude, the unit that the network knows."""
+    size = images.abs().flatten().sort().values
+    return max(float(size[int(0.99 * (len(size) - 1))]), 1e-30)
+
+
+def _drawn(asked: "_Asked", agree: Agreement, image: Tensor) -> Tensor:
+    """``(k, m, set, a, b, d)``: samples of what the image may be, each pulled to the data in every step."""
+    unit, denoise = asked.about(image, asked.prior.passes)
+
+    def agreeing(r: Tensor, t: Tensor) -> Tensor:
+        return (agree(image + unit * denoise(r, t)) - image) / unit
+
+    generator = torch.Generator().manual_seed(asked.prior.seed)
+    found = []
+    for _ in range(asked.prior.samples):
+        noise = torch.view_as_complex(torch.randn((1, *image.shape, 2), generator=generator)).to(image.device)
+        found.append(image + unit * sample(agreeing, noise, times(asked.prior.steps)))
+    return torch.cat(found)
+
+
+class _Asked:
+    """A network with all that it is told of a measurement, whatever the image so far."""
+
+    def __init__(self, measurement: Measurement, prior: Prior, planes: Planes, bright: float) -> None:
+        self.prior, self.planes, self.bright, self._done = prior, planes, bright, 0
+        self._acceleration = measurement.mask.numel() / int(measurement.mask.sum())
+        self._noise, self._coils = measurement.noise / bright, len(measurement.y)
+
+    def about(self, image: Tensor, refined: int) -> tuple[float, Denoiser]:
+        """Unit of the residual to an image, and the denoiser of ``(k, m, set, a, b, d)`` residuals in that unit."""
+        listed = self.planes.listed(image) / self.bright
+        numbers = plane_numbers(acceleration=self._acceleration, noise=self._noise, coils=self._coils, refined=refined)
+        total = (self.prior.passes + self.prior.samples * self.prior.steps) * listed.shape[:2].numel()
+
+        def progress(many: int) -> None:
+            self._done += many
+            self.prior.progress(self._done / total)
+
+        ask = plane_denoiser(
+            self.prior.model,
+            plane_maps(listed).flatten(0, 1),
+            torch.tensor(numbers, device=image.device),
+            precision=self.prior.precision,
+            batch=self.prior.batch,
+            progress=progress,
+        )
+
+        def denoise(r: Tensor, t: Tensor) -> Tensor:
+            channels = as_channels(self.planes.listed(r))
+            answer = ask(channels.flatten(1, 2), t).reshape(channels.shape)
+            return self.planes.unlisted(as_complex(answer))
+
+        return residual_unit(self._acceleration, refined) * self.bright, denoise
