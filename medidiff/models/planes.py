@@ -50,7 +50,7 @@ def plane_maps(images: Tensor, *, alone: bool = False) -> Tensor:
 def plane_numbers(*, acceleration: float, noise: float, coils: int, refined: int) -> list[float]:
     """Say how all planes were measured; ``noise`` in units of their brightness, ``refined`` passes done before."""
     done = min(refined, len(PASSES) - 1)
-    return [math.log2(acceleration), math.log2(1 + noise / NOISE_UNIT), math.log2(coils), float(done)]
+    return [math.log2(acceleration), math.log2(1 + min(noise, 1.0) / NOISE_UNIT), math.log2(coils), float(done)]
 
 
 def as_channels(images: Tensor) -> Tensor:

@@ -7,25 +7,45 @@ Samples are drawn by the shared sampler given the last image, with the same agre
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from medidiff.diffusion import Denoiser, posterior_mean, sample, times
+from medidiff.errors import ModelError, UsageError
 from medidiff.models import (
     Model,
     as_channels,
     as_complex,
+    load_model,
     plane_denoiser,
     plane_maps,
     plane_numbers,
     residual_unit,
 )
 from medidiff.physics import Agreement
+from medidiff.tasks.device import choose_precision
 from medidiff.tasks.measurement import Measurement
 from medidiff.tasks.planes import Planes, first_estimate, planes_of
 
-__all__ = ["Prior", "Refined", "brightness", "refine"]
+__all__ = ["Asked", "Prior", "Refined", "brightness", "prior_of", "refine"]
+
+PLANES_AT_ONCE = {"cpu": 1, "cuda": 16}
+DEFAULT_PASSES = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks of a model; what is None is as its card says. See `medidiff.tasks.reconstruct`."""
+
+    passes: int | None = None
+    steps: int | None = None
+    samples: int = 1
+    detail: float = 0.0
+    seed: int = 0
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,13 @@ class Prior:
     batch: int = 1
     progress: Callable[[float], None] = lambda share: None
 
+    def told(self) -> dict[str, Any]:
+        """Give all that decides the answer, ready for JSON."""
+        card = self.model.card
+        model = {"name": card["name"], "version": card["version"], "sha256": card["sha256"]}
+        figures = {"passes": self.passes, "samples": self.samples, "steps": self.steps, "precision": self.precision}
+        return {"model": model, **figures}
+
 
 @dataclass(frozen=True)
 class Refined:
@@ -65,6 +92,38 @@ class Refined:
     mean: Tensor
     samples: Tensor
     evaluations: int
+
+
+def prior_of(
+    model: Model | str | Path, asked: Asked, *, device: torch.device, progress: Callable[[float], None]
+) -> Prior:
+    """Load a model and check how it is to be asked.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be loaded, or is of another task.
+    UsageError
+        If a figure makes no sense.
+    """
+    if asked.samples < 1 or not 0 <= asked.detail <= 1 or min(asked.passes or 1, asked.steps or 1) < 1:
+        raise UsageError("samples, passes and steps must be 1 or more, and detail from 0 to 1", found=str(asked))
+    model = model if isinstance(model, Model) else load_model(model)
+    if model.card["task"] != "reconstruction":
+        raise ModelError(
+            "model is of another task", where=model.label, found=model.card["task"], needed="reconstruction"
+        )
+    model.network.to(device)
+    return Prior(
+        model,
+        passes=asked.passes or int(model.card.get("passes", DEFAULT_PASSES)),
+        samples=asked.samples if asked.samples > 1 else int(asked.detail > 0),
+        steps=asked.steps or int(model.card["sampling_steps"]),
+        seed=asked.seed,
+        precision=choose_precision(asked.precision, device),
+        batch=PLANES_AT_ONCE[device.type],
+        progress=progress,
+    )
 
 
 def refine(measurement: Measurement, prior: Prior) -> Refined:
@@ -80,11 +139,11 @@ def refine(measurement: Measurement, prior: Prior) -> Refined:
     planes = planes_of(measurement)
     agree = Agreement(planes.operator, planes.y, noise=measurement.noise)
     image = first_estimate(planes.operator, planes.y, allowed=planes.allowed)
-    asked = _Asked(measurement, prior, planes, brightness(image))
+    network = _Network(measurement, prior, planes, brightness(image))
     for refined in range(prior.passes):
-        unit, denoise = asked.about(image, refined)
+        unit, denoise = network.about(image, refined)
         image = agree(image + unit * posterior_mean(denoise, torch.zeros_like(image)[None])[0])
-    drawn = _drawn(asked, agree, image) if prior.samples else image[None][:0]
+    drawn = _drawn(network, agree, image) if prior.samples else image[None][:0]
     return Refined(planes.given(image), planes.given(drawn), prior.passes + prior.steps * (prior.samples > 0))
 
 
@@ -94,22 +153,22 @@ def brightness(images: Tensor) -> float:
     return max(float(size[int(0.99 * (len(size) - 1))]), 1e-30)
 
 
-def _drawn(asked: "_Asked", agree: Agreement, image: Tensor) -> Tensor:
+def _drawn(network: "_Network", agree: Agreement, image: Tensor) -> Tensor:
     """``(k, m, set, a, b, d)``: samples of what the image may be, each pulled to the data in every step."""
-    unit, denoise = asked.about(image, asked.prior.passes)
+    unit, denoise = network.about(image, network.prior.passes)
 
     def agreeing(r: Tensor, t: Tensor) -> Tensor:
         return (agree(image + unit * denoise(r, t)) - image) / unit
 
-    generator = torch.Generator().manual_seed(asked.prior.seed)
+    generator = torch.Generator().manual_seed(network.prior.seed)
     found = []
-    for _ in range(asked.prior.samples):
+    for _ in range(network.prior.samples):
         noise = torch.view_as_complex(torch.randn((1, *image.shape, 2), generator=generator)).to(image.device)
-        found.append(image + unit * sample(agreeing, noise, times(asked.prior.steps)))
+        found.append(image + unit * sample(agreeing, noise, times(network.prior.steps)))
     return torch.cat(found)
 
 
-class _Asked:
+class _Network:
     """A network with all that it is told of a measurement, whatever the image so far."""
 
     def __init__(self, measurement: Measurement, prior: Prior, planes: Planes, bright: float) -> None:

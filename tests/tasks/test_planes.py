@@ -9,7 +9,11 @@ from medidiff.tasks.measurement import measure
 from medidiff.tasks.planes import first_estimate, planes_of
 from tests.physics.heads import grid, lines, measured
 
-SHAPES = {"slices": ((24, 20, 3), (0, 1)), "slices across x": ((3, 24, 20), (1, 2)), "volume": ((10, 24, 20), (0, 1, 2))}
+SHAPES = {
+    "slices": ((24, 20, 3), (0, 1)),
+    "slices across x": ((3, 24, 20), (1, 2)),
+    "volume": ((10, 24, 20), (0, 1, 2)),
+}
 
 
 def made(name, mask=None):
