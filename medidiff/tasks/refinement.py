@@ -30,7 +30,7 @@ from medidiff.tasks.device import choose_precision
 from medidiff.tasks.measurement import Measurement
 from medidiff.tasks.planes import Planes, first_estimate, planes_of
 
-__all__ = ["Asked", "Prior", "Refined", "brightness", "prior_of", "refine"]
+__all__ = ["Asked", "Network", "Prior", "Refined", "brightness", "prior_of", "refine"]
 
 PLANES_AT_ONCE = {"cpu": 1, "cuda": 16}
 DEFAULT_PASSES = 4
@@ -106,7 +106,11 @@ def prior_of(
     UsageError
         If a figure makes no sense.
     """
-    if asked.samples < 1 or not 0 <= asked.detail <= 1 or min(asked.passes or 1, asked.steps or 1) < 1:
+    if (
+        asked.samples < 1
+        or not 0 <= asked.detail <= 1
+        or any(n is not None and n < 1 for n in (asked.passes, asked.steps))
+    ):
         raise UsageError("samples, passes and steps must be 1 or more, and detail from 0 to 1", found=str(asked))
     model = model if isinstance(model, Model) else load_model(model)
     if model.card["task"] != "reconstruction":
@@ -139,7 +143,7 @@ def refine(measurement: Measurement, prior: Prior) -> Refined:
     planes = planes_of(measurement)
     agree = Agreement(planes.operator, planes.y, noise=measurement.noise)
     image = first_estimate(planes.operator, planes.y, allowed=planes.allowed)
-    network = _Network(measurement, prior, planes, brightness(image))
+    network = Network(measurement, prior, planes, brightness(image))
     for refined in range(prior.passes):
         unit, denoise = network.about(image, refined)
         image = agree(image + unit * posterior_mean(denoise, torch.zeros_like(image)[None])[0])
@@ -153,7 +157,7 @@ def brightness(images: Tensor) -> float:
     return max(float(size[int(0.99 * (len(size) - 1))]), 1e-30)
 
 
-def _drawn(network: "_Network", agree: Agreement, image: Tensor) -> Tensor:
+def _drawn(network: "Network", agree: Agreement, image: Tensor) -> Tensor:
     """``(k, m, set, a, b, d)``: samples of what the image may be, each pulled to the data in every step."""
     unit, denoise = network.about(image, network.prior.passes)
 
@@ -168,7 +172,7 @@ def _drawn(network: "_Network", agree: Agreement, image: Tensor) -> Tensor:
     return torch.cat(found)
 
 
-class _Network:
+class Network:
     """A network with all that it is told of a measurement, whatever the image so far."""
 
     def __init__(self, measurement: Measurement, prior: Prior, planes: Planes, bright: float) -> None:

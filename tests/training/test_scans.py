@@ -1,5 +1,8 @@
 """Planes are measured as a scanner would, learnt from in passes, and closer to the truth after each good answer."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -143,7 +146,7 @@ def test_training_does_not_stop_between_passes(path):
 
 def test_validation_reconstructs(path):
     extra = '[validation]\nfiles = ["head_0.nii.gz"]\naxes = [2]\nevery = 2\nacceleration = 2\n'
-    lines = []
+    lines: list[Mapping[str, Any]] = []
     train(path(steps=2, extra=extra), device="cpu", progress=lines.append)
     (score,) = [line["head_0.nii.gz"] for line in lines if "head_0.nii.gz" in line]
     assert np.isfinite(score)
