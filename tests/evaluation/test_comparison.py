@@ -1,6 +1,8 @@
 """Several methods on the same people."""
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -209,3 +211,27 @@ def test_an_interrupt_keeps_the_rows_that_were_finished(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         evaluate(roots, tmp_path / "r", tmp_path / "out", progress=stop)
     assert len((tmp_path / "out" / "cases.csv").read_text().splitlines()) == 5
+
+
+def test_volumes_of_a_case_are_gone_when_the_next_one_comes(tmp_path):
+    """Memory does not grow with the number of cases."""
+    roots = study(tmp_path, subjects=3)
+    alive: list[weakref.ref[Volume]] = []
+
+    def look(seen):
+        gc.collect()
+        assert [ref for ref in alive if ref() is not None] == []
+        alive.extend(weakref.ref(image) for image in (*seen.images.values(), seen.truth.volume))
+
+    evaluate(roots, tmp_path / "r", look=look)
+    assert len(alive) == 9
+
+
+def test_a_case_without_a_mask_is_told_before_the_work(folders, tmp_path):
+    p, r, _ = folders
+    for name in ("x", "y"):
+        save(r, name, head())
+        save(p, name, head())
+    save(tmp_path / "masks", "x", np.ones(GRID.shape))
+    with pytest.raises(InputError, match="y: a case has no mask"):
+        evaluate(p, r, region=tmp_path / "masks")
