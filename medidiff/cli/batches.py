@@ -55,7 +55,7 @@ def run_batch(
     with watching(manifest, quiet=quiet, verbose=verbose, debug=debugging(), look=look) as watcher:
         records = run(manifest, work, watcher=watcher, settings=settings, force=force, read=read)
     if pages:
-        click.echo(f"report: {pages.close(records)}", err=True)
+        pages.close(records)
     if not quiet:
         counts = Counter(record.status for record in records)
         told = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medidiff.errors import GeometryError, InputError, ResourceError, UsageError
+from medidiff.errors import GeometryError, InputError, OutputError, ResourceError, UsageError
 from medidiff.evaluation import evaluate
 from medidiff.evaluation import table as tables
 from medidiff.io.nifti import write_nifti
@@ -201,14 +201,15 @@ def test_options_that_make_no_sense_are_refused_before_the_work(how, error, fold
     assert not (out / "cases.csv").exists()
 
 
-def test_an_interrupt_keeps_the_rows_that_were_finished(tmp_path):
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, OutputError])
+def test_whatever_stops_a_run_keeps_the_rows_that_were_finished(reason, tmp_path):
     roots = study(tmp_path, subjects=3)
 
     def stop(done, total, name):
         if done == 2:
-            raise KeyboardInterrupt
+            raise reason("stop")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(reason):
         evaluate(roots, tmp_path / "r", tmp_path / "out", progress=stop)
     assert len((tmp_path / "out" / "cases.csv").read_text().splitlines()) == 5
 

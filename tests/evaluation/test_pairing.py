@@ -145,3 +145,6 @@ def test_what_one_method_lacks_is_told_and_the_others_are_scored(tmp_path):
     told = evaluate(roots, tmp_path / "r")
     assert told.counts() == {"scored": 3, "failed": 0, "unpaired": 1}
     assert list(told.unpaired.values()) == ["no prediction of this name (bad)"]
+    save(tmp_path / "r", "sub-99_T1w", head())
+    lonely = evaluate(roots, tmp_path / "r").unpaired[tmp_path / "r" / "sub-99_T1w.nii.gz"]
+    assert lonely == "no prediction of this name (good); no prediction of this name (bad)"
