@@ -12,7 +12,9 @@ from scipy import stats
 from medidiff.errors import GeometryError, InputError, OutputError, ResourceError, UsageError
 from medidiff.evaluation import evaluate
 from medidiff.evaluation import table as tables
+from medidiff.evaluation.measured import Measured
 from medidiff.io.nifti import write_nifti
+from medidiff.tasks import simulate_thick_slices
 from medidiff.volume import Volume
 from tests.evaluation.making import GRID, blurred, folders, head, save, study
 
@@ -236,3 +238,25 @@ def test_a_case_without_a_mask_is_told_before_the_work(folders, tmp_path):
     save(tmp_path / "masks", "x", np.ones(GRID.shape))
     with pytest.raises(InputError, match="y: a case has no mask"):
         evaluate(p, r, region=tmp_path / "masks")
+
+
+def test_two_scans_of_one_head_are_not_two_heads(tmp_path):
+    for spacing in ("3mm", "5mm"):
+        for seed in range(4):
+            truth = head(seed)
+            for place, sd in (("r", 0), ("one", 0.4), ("two", 0.7)):
+                save(tmp_path / place / spacing, f"ds1_sub-{seed}_T1w", blurred(truth, sd) if sd else truth)
+    table = evaluate({"one": tmp_path / "one", "two": tmp_path / "two"}, tmp_path / "r", group="folder")
+    told = table.summary["comparisons"][0]
+    assert (told["n"], told["subjects"]) == (8, 4)
+    assert told["p"] == pytest.approx(2 / 2**4)
+    assert table.groups == ("3mm", "5mm")
+
+
+@pytest.mark.parametrize("profile", ["rect", "gaussian"])
+def test_the_data_residual_knows_the_profile_and_the_thickness_that_the_sidecar_tells(profile):
+    truth = Volume(head(), GRID)
+    thick = simulate_thick_slices(truth, spacing=4.8, slice_thickness=2.4, axis="z", profile=profile)
+    assert Measured(thick).residual(truth) == pytest.approx(0, abs=1e-6)
+    assert (Measured(replace(thick, meta={})).residual(truth) or 0) > 0.01
+    assert (Measured(thick).residual(Volume(blurred(head()), GRID)) or 0) > 0.01
