@@ -87,7 +87,7 @@ def slug_of(name: str) -> str:
     """Turn a case's name into one that files and addresses can have; different names stay different.
 
     >>> slug_of("sub-01_T1w"), slug_of("a/b c")
-    ('sub-01_T1w', 'a-b-c-4d51c77e')
+    ('sub-01_T1w', 'a-b-c-0af99a60')
     """
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-")[:80]
     if plain == name and plain:
