@@ -14,9 +14,9 @@ The map, bottom up; a layer imports only from below::
     models      weights and cards that ship with the package
     tasks       super_resolve() and what else is done with a volume
     training    pairs made by the same operators; one loop; recipes
-    evaluation  pairing, baselines, statistics
+    evaluation  evaluate(): pairing, scores, comparisons, baselines
     batch       plan, run, resume
-    report      figures
+    report      figures and pages
     cli         click
 
 The names below are loaded when first used, so ``import medidiff`` is light: no torch, no numpy.
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medidiff.errors import MedidiffError
+    from medidiff.evaluation import evaluate
     from medidiff.io.kspace import read_kspace
     from medidiff.io.nifti import read_nifti, write_nifti
     from medidiff.kspace import KSpace
@@ -47,6 +48,7 @@ __all__ = [
     "Result",
     "Volume",
     "__version__",
+    "evaluate",
     "load_model",
     "read_kspace",
     "read_nifti",
@@ -63,6 +65,7 @@ _HOMES = {
     "MedidiffError": "medidiff.errors",
     "Result": "medidiff.tasks",
     "Volume": "medidiff.volume",
+    "evaluate": "medidiff.evaluation",
     "load_model": "medidiff.models",
     "read_kspace": "medidiff.io.kspace",
     "read_nifti": "medidiff.io.nifti",

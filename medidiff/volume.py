@@ -68,6 +68,11 @@ class Geometry:
         return x, y, z
 
     @property
+    def coarsest(self) -> int:
+        """Axis with the largest spacing, the last of several: the one across the slices, where nothing else tells."""
+        return 2 - int(np.argmax(np.round(self.spacing[::-1], 3)))
+
+    @property
     def directions(self) -> NDArray[np.float64]:
         """``(3, 3)``, unit vector of each axis as a column."""
         return np.asarray(self.affine[:3, :3] / np.array(self.spacing))

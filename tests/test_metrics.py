@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from medidiff.errors import InputError
 
 SHAPE = (17, 14, 19)
 ALL = np.ones(SHAPE, dtype=bool)
-SCALE_FREE = [metrics.psnr, metrics.ssim, metrics.nmse, metrics.mae, metrics.hfen, metrics.gradient_energy_ratio]
+SCALE_FREE = list(metrics.METRICS.values())
 seeds = st.integers(0, 2**31)
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -187,3 +188,129 @@ def test_data_range_ignores_what_is_outside_and_the_brightest_thousandth():
         metrics.data_range_of(image, image < 0)
     with pytest.raises(InputError, match="positive"):
         metrics.data_range_of(-image, region)
+
+
+def fastmri_scores(gt, pred):
+    """What fastMRI's evaluate.py computes, to the letter (facebookresearch/fastMRI, fastmri/evaluate.py)."""
+    maxval = gt.max()
+    ssim = sum(oracle.structural_similarity(gt[s], pred[s], data_range=maxval) for s in range(gt.shape[0]))
+    return {
+        "nmse": np.linalg.norm(gt - pred) ** 2 / np.linalg.norm(gt) ** 2,
+        "psnr": oracle.peak_signal_noise_ratio(gt, pred, data_range=maxval),
+        "ssim_slices": ssim / gt.shape[0],
+    }
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_over_whole_volumes_with_the_maximum_as_range_scores_are_fastmris(seed, axis):
+    p, r = (image.astype(float) for image in pair(seed))
+    expected = fastmri_scores(np.moveaxis(r, axis, 0), np.moveaxis(p, axis, 0))
+    for name, value in expected.items():
+        how = {"axis": axis} if name == "ssim_slices" else {}
+        told = metrics.METRICS[name](p, r, data_range=float(r.max()), region=ALL, **how)
+        assert told == pytest.approx(value, abs=1e-9), name
+
+
+def test_slices_count_where_the_region_is_and_others_not_at_all():
+    p, r = pair(3)
+    region = np.zeros(SHAPE, dtype=bool)
+    region[5:9, 5:9, 7] = True
+    _, local = oracle.structural_similarity(r[..., 7], p[..., 7], data_range=3.0, full=True)
+    told = metrics.ssim_slices(p, r, data_range=3.0, region=region)
+    assert told == pytest.approx(local[5:9, 5:9].mean(), abs=1e-5)
+    border = np.indices(SHAPE)[0] < 3
+    with pytest.raises(InputError, match="border"):
+        metrics.ssim_slices(p, r, data_range=3.0, region=border)
+    with pytest.raises(InputError, match="too small"):
+        metrics.ssim_slices(p[:6], r[:6], data_range=3.0, region=region[:6])
+
+
+def test_monai_agrees_with_scikit_image_where_its_window_lies_inside():
+    from monai.metrics.regression import PSNRMetric, SSIMMetric
+
+    p, r = pair(6)
+    tensors = [torch.from_numpy(image.copy())[None, None] for image in (p, r)]
+    inner = np.zeros(SHAPE, dtype=bool)
+    inner[5:-5, 5:-5, 5:-5] = True
+    theirs = float(SSIMMetric(3, data_range=3.0, win_size=11, kernel_sigma=1.5)(*tensors))
+    assert metrics.ssim(p, r, data_range=3.0, region=inner) == pytest.approx(theirs, abs=1e-5)
+    decibel = float(PSNRMetric(3.0)(*tensors))
+    assert metrics.psnr(p, r, data_range=3.0, region=ALL) == pytest.approx(decibel, abs=1e-4)
+
+
+def test_air_of_zeros_flatters_similarity_over_the_whole_image_and_not_in_the_head():
+    """The artefact behind many an SSIM of 0.99: windows that see nothing are perfect."""
+    p, r = (np.where(REGION, image, 0) for image in pair(4))
+    wide = [np.pad(image, 12) for image in (p, r, REGION)]
+    bare = metrics.ssim(p, r, data_range=3.0, region=ALL)
+    padded = metrics.ssim(*wide[:2], data_range=3.0, region=wide[2] >= 0)
+    head = [metrics.ssim(p, r, data_range=3.0, region=REGION), metrics.ssim(*wide[:2], data_range=3.0, region=wide[2])]
+    assert head[1] == pytest.approx(head[0], abs=1e-4)
+    assert head[0] < bare < padded
+    assert padded > 0.97
+
+
+@pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim, metrics.ssim_slices, metrics.mae])
+def test_symmetric_metrics_do_not_know_which_image_is_the_truth(metric):
+    p, r = pair(10)
+    one, other = (metric(*images, data_range=3.0, region=REGION) for images in ((p, r), (r, p)))
+    assert one == pytest.approx(other)
+
+
+@pytest.mark.parametrize("sd", [1.0, 1.5, 2.5])
+def test_a_gaussian_blur_is_worth_voxels_a_little_above_its_width(sd):
+    """Modulation exp(-2 pi^2 f^2 s^2) is one half at f = sqrt(ln 2 / 2) / (pi s)."""
+    r = np.random.default_rng(2).normal(size=(96, 24, 24)) + 5
+    p = ndimage.gaussian_filter1d(r, sd, axis=0)
+    box: dict[str, Any] = {"data_range": 1.0, "region": np.ones(r.shape, dtype=bool), "spacing": 0.8}
+    expected = 0.8 * np.pi * sd / np.sqrt(2 * np.log(2))
+    assert metrics.effective_resolution(p, r, axis=0, **box) == pytest.approx(expected, rel=0.07)
+    assert expected == pytest.approx(1.133 * 0.8 * sd * np.sqrt(8 * np.log(2)), rel=1e-3)
+    assert metrics.effective_resolution(p, r, axis=1, **box) == 0.8
+    assert metrics.effective_resolution(r, r, axis=0, **box) == 0.8
+
+
+def test_the_radial_spectrum_sees_gain_and_blur_of_any_direction():
+    r = np.random.default_rng(7).normal(size=(24, 26, 28)) + 5
+    everywhere = np.ones(r.shape, dtype=bool)
+    gain = metrics.radial_spectrum_error(5 + 2 * (r - 5), r, data_range=1.0, region=everywhere)
+    assert gain == pytest.approx(20 * np.log10(2), abs=0.05)
+    blurs = [
+        metrics.radial_spectrum_error(
+            ndimage.gaussian_filter1d(r, 1.0, axis=a, mode="wrap"), r, data_range=1.0, region=everywhere
+        )
+        for a in range(3)
+    ]
+    assert min(blurs) > 1
+    assert max(blurs) == pytest.approx(min(blurs), rel=0.2)
+
+
+@pytest.mark.parametrize("name", ["prediction", "reference"])
+def test_a_value_that_is_no_number_is_named(name):
+    p, r = (image.copy() for image in pair(1))
+    {"prediction": p, "reference": r}[name][8, 7, 9] = np.nan
+    with pytest.raises(InputError, match=f"{name} has values that are not finite.*1 voxels"):
+        metrics.mae(p, r, data_range=1.0, region=REGION)
+
+
+def test_errors_drawn_with_the_predicted_spread_are_covered_as_promised():
+    rng = np.random.default_rng(0)
+    sd = rng.uniform(0.5, 3, size=(40, 40, 40))
+    truth = rng.normal(size=sd.shape)
+    told = metrics.calibration_of(truth + sd * rng.normal(size=sd.shape), truth, sd, region=sd > 0)
+    assert told.covered == pytest.approx(metrics.LEVELS, abs=0.01)
+    assert told.coverage_90 == pytest.approx(0.9, abs=0.01)
+    assert told.error == pytest.approx(told.sd, rel=0.05)
+    assert told.sd_error < 0.03
+    timid = metrics.calibration_of(truth + 2 * sd * rng.normal(size=sd.shape), truth, sd, region=sd > 0)
+    assert timid.sd_error == pytest.approx(1, abs=0.05)
+    assert timid.calibration_error > 0.2
+    assert timid.coverage_90 == pytest.approx(0.589, abs=0.01)  # 2 Phi(1.645 / 2) - 1
+
+
+@pytest.mark.parametrize("sd", [-1.0, 0.0, np.nan])
+def test_what_is_no_standard_deviation_is_refused(sd):
+    p, r = pair(1)
+    with pytest.raises(InputError):
+        metrics.calibration_of(p, r, np.full(SHAPE, sd), region=REGION)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from medidiff.batch import Case, Record
-from medidiff.cli.watchers import Lines
+from medidiff.cli.watchers import Lines, Look
 
 __all__ = ["Bar"]
 
@@ -16,12 +16,12 @@ class Bar(Lines):
 
     Parameters
     ----------
-    total, verbose, debug
+    total, verbose, debug, look
         As in `Lines`.
     """
 
-    def __init__(self, total: int, *, verbose: bool = False, debug: bool = False) -> None:
-        super().__init__(total, verbose=verbose, debug=debug)
+    def __init__(self, total: int, *, verbose: bool = False, debug: bool = False, look: Look | None = None) -> None:
+        super().__init__(total, verbose=verbose, debug=debug, look=look)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

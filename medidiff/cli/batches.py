@@ -8,6 +8,7 @@ import click
 
 from medidiff.batch import Manifest, Reader, Record, Status, Work, run
 from medidiff.cli.guard import Exit, debugging
+from medidiff.cli.run_report import RunReport
 from medidiff.cli.watchers import watching
 
 __all__ = ["exit_code", "refuse_empty", "run_batch", "tell_skipped"]
@@ -45,11 +46,16 @@ def run_batch(
     quiet: bool,
     verbose: bool,
     read: Reader | None = None,
+    report: bool = False,
 ) -> None:
     """Run a manifest, tell how it goes, and end the command with the code for how it went."""
     tell_skipped(manifest, quiet=quiet, verbose=verbose)
-    with watching(manifest, quiet=quiet, verbose=verbose, debug=debugging()) as watcher:
+    pages = RunReport(manifest) if report else None
+    look = pages.look if pages else None
+    with watching(manifest, quiet=quiet, verbose=verbose, debug=debugging(), look=look) as watcher:
         records = run(manifest, work, watcher=watcher, settings=settings, force=force, read=read)
+    if pages:
+        pages.close(records)
     if not quiet:
         counts = Counter(record.status for record in records)
         told = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])

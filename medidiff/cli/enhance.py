@@ -27,6 +27,7 @@ Examples:
   medidiff enhance -i scans/ -o enhanced/ --samples 8 --device cuda:1
   medidiff enhance -i study_folder/ -o out/ --select "description=T2|FLAIR" --select spacing=3-
   medidiff enhance -i scan.nii.gz -o out/ --format dicom --dicom-template series/
+  medidiff enhance -i scans/ -o enhanced/ --report
   medidiff enhance -i scans/ -o enhanced/ --dry-run
 
 \b
@@ -64,6 +65,7 @@ class Request:
     dicom_template: Path | None
     show_phi: bool
     force: bool
+    report: bool
     dry_run: bool
     quiet: bool
     verbose: bool
@@ -144,6 +146,7 @@ class Request:
 )
 @options.show_phi_option
 @options.force_option
+@options.report_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @options.debug_option
 @options.verbosity_options
@@ -199,6 +202,7 @@ def enhance(request: Request) -> None:
         force=request.force,
         quiet=request.quiet,
         verbose=request.verbose,
+        report=request.report,
     )
 
 

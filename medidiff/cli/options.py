@@ -26,6 +26,7 @@ __all__ = [
     "json_option",
     "kspace_options",
     "output_option",
+    "report_option",
     "select_option",
     "show_phi_option",
     "verbosity_options",
@@ -129,6 +130,12 @@ def debug_option(command: Command) -> Command:
     """Add ``--debug``, which the guard reads."""
     help_text = "Show the traceback of an error."
     return click.option("--debug", is_flag=True, callback=set_debugging, expose_value=False, help=help_text)(command)
+
+
+def report_option(command: Command) -> Command:
+    """Add ``--report``."""
+    help_text = "Write report.html and a page per case to look at: before, after, uncertainty, data residual, warnings."
+    return click.option("--report", is_flag=True, help=help_text)(command)
 
 
 def json_option(command: Command) -> Command:

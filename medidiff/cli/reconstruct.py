@@ -48,6 +48,7 @@ class Request:
     device: str
     threads: int | None
     force: bool
+    report: bool
     dry_run: bool
     quiet: bool
     verbose: bool
@@ -91,6 +92,7 @@ class Request:
 @click.option("--device", type=options.DEVICES, default="auto", show_default=True, help="Where to compute.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; by default all cores.")
 @options.force_option
+@options.report_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @options.debug_option
 @options.verbosity_options
@@ -134,6 +136,7 @@ def reconstruct(request: Request) -> None:
         quiet=request.quiet,
         verbose=request.verbose,
         read=read_kspace,
+        report=request.report,
     )
 
 

@@ -3,29 +3,32 @@
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
 
 from medidiff.batch import Case, Manifest, Record, Status
 
-__all__ = ["Lines", "watching"]
+__all__ = ["LINE_SECONDS", "Lines", "Look", "duration", "watching"]
 
+Look = Callable[[Record], None]
 LINE_SECONDS = 30.0
 """Off a terminal, how often the progress within a case is told."""
 
 
 @contextmanager
-def watching(manifest: Manifest, *, quiet: bool, verbose: bool, debug: bool) -> Iterator["Lines"]:
-    """Watch a run, with a bar if stderr is a terminal."""
+def watching(
+    manifest: Manifest, *, quiet: bool, verbose: bool, debug: bool, look: Look | None = None
+) -> Iterator["Lines"]:
+    """Watch a run, with a bar if stderr is a terminal; ``look`` is shown every record once it is told."""
     total = len(manifest.cases)
     if quiet or not sys.stderr.isatty():
-        yield Lines(total, quiet=quiet, verbose=verbose, debug=debug)
+        yield Lines(total, quiet=quiet, verbose=verbose, debug=debug, look=look)
         return
     from medidiff.cli.bar import Bar
 
-    with Bar(total, verbose=verbose, debug=debug) as bar:
+    with Bar(total, verbose=verbose, debug=debug, look=look) as bar:
         yield bar
 
 
@@ -42,10 +45,14 @@ class Lines:
         Tell beginnings, too.
     debug
         Show tracebacks of failures.
+    look
+        Shown every record once it is told.
     """
 
-    def __init__(self, total: int, *, quiet: bool = False, verbose: bool = False, debug: bool = False) -> None:
-        self._total, self._quiet, self._verbose, self._debug = total, quiet, verbose, debug
+    def __init__(
+        self, total: int, *, quiet: bool = False, verbose: bool = False, debug: bool = False, look: Look | None = None
+    ) -> None:
+        self._total, self._quiet, self._verbose, self._debug, self._look = total, quiet, verbose, debug, look
         self._ended = self._worked = 0
         self._began = self._told = time.monotonic()
 
@@ -78,6 +85,8 @@ class Lines:
                 self.tell("".join(traceback.format_exception(record.error)))
         elif not self._quiet:
             self._tell_ending(record)
+        if self._look:
+            self._look(record)
 
     def noted(self, line: str) -> None:
         """Tell of trouble that belongs to no case."""

@@ -1,14 +1,21 @@
-"""How good results are: pairs of images, scores, and the methods to beat.
+"""How good results are: pairs of images, scores, comparisons, and the methods to beat.
 
-``pairing``
-    Which prediction belongs to which reference.
-``score``
-    Scores per case and their mean, as ``cases.csv`` and ``summary.json``.
-``baselines``
-    Interpolation and total variation, with weights fitted on a grid.
+``images``, ``listing``, ``pairing``, ``plan``
+    What is in the folders, what is told of it, which belongs to which, and the cases that make up a run.
+``preset``, ``score``, ``attempt``
+    How scores are taken, the scores of one image, and what becomes of one that has none.
+``baselines``, ``measured``
+    Interpolation and total variation; what the measurement says, and baselines made of it on the fly.
+``comparison``, ``table``, ``statistics``, ``summary``
+    `evaluate`; all scores as one object; intervals and tests; what follows from them.
+``write``, ``markdown``
+    ``cases.csv``, ``summary.json`` and ``summary.md``.
 """
 
+from medidiff.evaluation.comparison import Seen, evaluate
 from medidiff.evaluation.pairing import Pairing, pair_up
-from medidiff.evaluation.score import evaluate
+from medidiff.evaluation.preset import PRESETS, Rules
+from medidiff.evaluation.score import Score, score_pair
+from medidiff.evaluation.table import Row, Table
 
-__all__ = ["Pairing", "evaluate", "pair_up"]
+__all__ = ["PRESETS", "Pairing", "Row", "Rules", "Score", "Seen", "Table", "evaluate", "pair_up", "score_pair"]

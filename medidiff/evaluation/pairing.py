@@ -1,17 +1,18 @@
-"""Which prediction belongs to which reference: by folder and name, without what this program adds to a name."""
+"""Which image belongs to which reference: by path, name, BIDS entities or a list."""
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medidiff.errors import InputError
-from medidiff.io.sidecar import split_suffix
+from medidiff.evaluation.images import ADDED, Image, find_images
+from medidiff.evaluation.listing import Listing, bids_key, read_listing
 
-__all__ = ["Pairing", "pair_up"]
+__all__ = ["RULES", "Pairing", "match", "pair_up"]
 
-ADDED, LEFT_OUT = ("_enhanced", "_recon"), "_uncertainty"
+RULES = ("auto", "path", "stem", "bids")
+"""Ways to pair; auto is by path and, for what is then left, by stem."""
 
 
 @dataclass(frozen=True)
@@ -21,94 +22,96 @@ class Pairing:
     Parameters
     ----------
     pairs
-        Case name to ``(prediction, reference)``, sorted by name.
+        Case name to ``(image, reference)``, sorted by name.
     unpaired
-        File to the reason why it is left.
+        What is left, and why.
     """
 
-    pairs: Mapping[str, tuple[Path, Path]]
+    pairs: Mapping[str, tuple[Image, Image]]
     unpaired: Mapping[Path, str]
 
 
-def pair_up(predictions: Path, references: Path) -> Pairing:
-    """Pair NIfTI files by relative path and name; what is then left, by name alone where that is unambiguous.
+def pair_up(predictions: Path, references: Path, *, by: str = "auto") -> Pairing:
+    """Pair what is in two folders, or two files (or folders of one DICOM series) whatever they are called.
 
     ``_enhanced`` or ``_recon`` at the end of a stem is ignored, ``_uncertainty`` left out, and so are hidden files.
-    Where two files would take the same place, the enhanced one is the prediction and the plain one the reference. Two
-    files named outright belong together whatever they are called.
+    Where two files would take the same place, the enhanced one is the prediction and the plain one the reference.
 
     Parameters
     ----------
     predictions, references
         A file or a folder (searched recursively) each.
+    by
+        ``path`` below the folder, ``stem`` where it occurs once on either side, ``bids`` (entities that tell what was
+        scanned), ``auto``, or the path of a table with the columns ``prediction`` and ``reference``.
 
     Raises
     ------
     InputError
-        If a path does not exist, or nothing can be paired.
+        If a path does not exist, the table cannot be used, or nothing can be paired.
     """
-    for given in (predictions, references):
-        if not given.exists():
-            raise InputError("no such file or folder", where=str(given))
-    if predictions.is_file() and references.is_file():
-        return Pairing({_case(predictions): (predictions, references)}, {})
-    unpaired: dict[Path, str] = {}
-    left = _by_case(_found(predictions), unpaired, enhanced_first=True)
-    right = _by_case(_found(references), unpaired, enhanced_first=False)
-    pairs = {case: (left[case], right[case]) for case in left.keys() & right.keys()}
-    pairs |= _by_name(_without(left, pairs), _without(right, pairs))
-    taken = {path for pair in pairs.values() for path in pair}
-    unpaired |= {path: "no reference of this name" for path in left.values() if path not in taken}
-    unpaired |= {path: "no prediction of this name" for path in right.values() if path not in taken}
-    if not pairs:
+    left, right = find_images(predictions), find_images(references)
+    if _outright(predictions, left) and _outright(references, right):
+        return Pairing({right[0].shown: (left[0], right[0])}, {})
+    pairing = match(left, right, by=by)
+    if not pairing.pairs:
         found = f"{len(left)} predictions and {len(right)} references (in {references})"
-        hint = f"names must be equal but for {' or '.join(ADDED)}"
+        hint = f"names must be equal but for {' or '.join(ADDED)}; --pair stem, bids or a table pairs others"
         raise InputError("nothing can be paired", where=str(predictions), found=found, hint=hint)
+    return pairing
+
+
+def _outright(root: Path, images: Sequence[Image]) -> bool:
+    """Whether one image was named: a file, or the folder of a DICOM series."""
+    return len(images) == 1 and (root.is_file() or images[0].key == ".")
+
+
+def match(images: Sequence[Image], references: Sequence[Image], *, by: str = "auto", what: str = "") -> Pairing:
+    """Pair images with references; see `pair_up`. ``what`` names the images where there are several kinds."""
+    unpaired: dict[Path, str] = {}
+    left = _by_key(images, unpaired, enhanced_first=True)
+    right = _by_key(references, unpaired, enhanced_first=False)
+    found = _found(left, right, by)
+    pairs = {right[key].shown: (left[mine], right[key]) for mine, key in found.items()}
+    taken = {image.path for pair in pairs.values() for image in pair}
+    kind = what or "prediction"
+    unpaired |= {image.path: "no reference of this name" for image in left.values() if image.path not in taken}
+    unpaired |= {image.path: f"no {kind} of this name" for image in right.values() if image.path not in taken}
     return Pairing(dict(sorted(pairs.items())), dict(sorted(unpaired.items())))
 
 
-def _found(root: Path) -> Iterator[tuple[str, Path]]:
-    """Case names, relative to the root, of the NIfTI files that may take part."""
-    if root.is_file():
-        yield _case(root), root
-        return
-    for folder, below, names in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in sorted(names):
-            stem, suffix = split_suffix(name)
-            if suffix and not name.startswith(".") and not stem.endswith(LEFT_OUT):
-                path = Path(folder, name)
-                yield (path.parent.relative_to(root) / _case(path)).as_posix(), path
+def _found(left: Mapping[str, Image], right: Mapping[str, Image], by: str) -> dict[str, str]:
+    """Keys of images to keys of references."""
+    if by not in RULES:
+        return _listed(left, right, read_listing(Path(by), ("prediction", "reference")))
+    found = {} if by in ("stem", "bids") else {key: key for key in left.keys() & right.keys()}
+    if by == "path":
+        return found
+    named = bids_key if by == "bids" else (lambda key: Path(key).name)
+    mine, others = ([key for key in side if key not in found] for side in (left, right))
+    return found | _unique(mine, others, named)
 
 
-def _case(path: Path) -> str:
-    return split_suffix(path.name)[0].removesuffix(ADDED[0]).removesuffix(ADDED[1])
+def _unique(left: Iterable[str], right: Iterable[str], named: Callable[[str], str]) -> dict[str, str]:
+    """Pair keys whose name occurs once on either side."""
+    names = [Counter(named(key) for key in side) for side in (left, right)]
+    places = {named(key): key for key in right}
+    return {key: places[name] for key in left if (name := named(key)) and names[0][name] == 1 and names[1][name] == 1}
 
 
-def _by_case(found: Iterable[tuple[str, Path]], unpaired: dict[Path, str], *, enhanced_first: bool) -> dict[str, Path]:
-    """One file per case; the others are noted as unpaired. ``.nii.gz`` goes before ``.nii``."""
+def _listed(left: Mapping[str, Image], right: Mapping[str, Image], listing: Listing) -> dict[str, str]:
+    rows = [(listing.key(row["prediction"]), listing.key(row["reference"])) for row in listing.rows]
+    return {mine: other for mine, other in rows if mine in left and other in right}
 
-    def rank(item: tuple[str, Path]) -> tuple[bool, bool]:
-        stem, suffix = split_suffix(item[1].name)
-        return stem.endswith(ADDED) != enhanced_first, suffix.lower() != ".nii.gz"
 
-    chosen: dict[str, Path] = {}
-    for case, path in sorted(found, key=rank):
-        if chosen.setdefault(case, path) != path:
-            unpaired[path] = f"{chosen[case].name} takes its place"
+def _by_key(images: Iterable[Image], unpaired: dict[Path, str], *, enhanced_first: bool) -> dict[str, Image]:
+    """One image per key; the others are noted as unpaired. ``.nii.gz`` goes before ``.nii``."""
+
+    def rank(image: Image) -> tuple[bool, bool]:
+        return image.enhanced != enhanced_first, not image.path.name.lower().endswith(".nii.gz")
+
+    chosen: dict[str, Image] = {}
+    for image in sorted(images, key=rank):
+        if chosen.setdefault(image.key, image) is not image:
+            unpaired[image.path] = f"{chosen[image.key].path.name} takes its place"
     return chosen
-
-
-def _without(files: Mapping[str, Path], pairs: Mapping[str, tuple[Path, Path]]) -> dict[str, Path]:
-    return {case: path for case, path in files.items() if case not in pairs}
-
-
-def _by_name(left: Mapping[str, Path], right: Mapping[str, Path]) -> dict[str, tuple[Path, Path]]:
-    """Pair what lies in different folders, if its name occurs once on either side."""
-    names = [Counter(Path(case).name for case in side) for side in (left, right)]
-    elsewhere = {Path(case).name: path for case, path in right.items()}
-    return {
-        case: (path, elsewhere[name])
-        for case, path in left.items()
-        if names[0][name := Path(case).name] == 1 and names[1][name] == 1
-    }

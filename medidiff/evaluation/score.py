@@ -1,41 +1,34 @@
-"""Scores of results against references, per case and in the mean."""
+"""Scores of one image against its reference, where the rules say and relative to what they say."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from medidiff import __version__
-from medidiff.errors import GeometryError, MedidiffError
-from medidiff.evaluation.pairing import Pairing, pair_up
-from medidiff.io.atomic import make_folder, replacing
-from medidiff.io.nifti import read_nifti
-from medidiff.io.sidecar import write_json
-from medidiff.metrics import DATA_RANGE_DEFINITION, HEAD_REGION_DEFINITION, METRICS, data_range_of, head_region
+from medidiff import metrics
+from medidiff.errors import GeometryError, InputError
+from medidiff.evaluation.preset import ALONG, Rules, masked
+from medidiff.metrics import METRICS, calibration_of, head_region
 from medidiff.volume import Geometry, Volume
 
-__all__ = ["SCORES", "Score", "evaluate", "score_pair"]
+__all__ = ["RESAMPLED", "Score", "Truth", "fitted", "prepared", "score", "score_pair"]
 
-SCORES = ("psnr", "ssim", "nmse", "hfen", "gradient_energy_ratio")
-"""What is reported, by names of `medidiff.metrics.METRICS`."""
-
+Array = NDArray[Any]
 RESAMPLED = "prediction resampled (cubic) onto the reference's grid"
 
 
 @dataclass(frozen=True)
 class Score:
-    """What came of one pair.
+    """What came of one image.
 
     Parameters
     ----------
     metrics
-        One value for each of `SCORES`; empty if the case failed.
+        One value for each metric of the preset; nan where one is undefined, empty if the case failed.
     facts
-        ``data_range`` and ``head_voxels``.
+        ``data_range``, ``region_voxels`` and, with an uncertainty, ``calibration``.
     note
         What should be known about the figures.
     error
@@ -43,125 +36,142 @@ class Score:
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
-    facts: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     error: str = ""
 
+    def noted(self, note: str) -> "Score":
+        """Add what should be known."""
+        return replace(self, note="; ".join(part for part in (self.note, note) if part))
 
-def evaluate(predictions: Path, references: Path, output: Path, *, resample: bool = False) -> dict[str, Any]:
-    """Score predictions against references and write ``cases.csv`` and ``summary.json``.
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """A reference made ready: where scores count and what they are relative to.
 
     Parameters
     ----------
-    predictions, references
-        A file or a folder each, paired as `pair_up` tells.
-    output
-        Folder for the two files; made if need be.
-    resample
-        Bring predictions onto the references' grids where these differ, and say so; otherwise such a case fails.
+    volume
+        The reference, ``(x, y, z)``.
+    region
+        ``(x, y, z)``, bool.
+    span
+        Range of intensities.
+    crop
+        The part that is scored.
+    """
 
-    Returns
-    -------
-    dict
-        What is in ``summary.json``: ``metric_per_case``, ``mean`` over the scored cases, ``failed``, ``unpaired``
-        and what "head" and "data range" mean. Figures that are not finite are null in the file.
+    volume: Volume
+    region: NDArray[np.bool_]
+    span: float
+    crop: tuple[slice, ...]
+
+
+def prepared(reference: Volume, rules: Rules, mask: Volume | None = None) -> Truth:
+    """Find the region and the range of a reference; ``mask`` is the region where the rules name a file.
 
     Raises
     ------
     InputError
-        If nothing can be paired. Pairs that could not be scored are counted and told; ``mean`` is empty if none was.
-    OutputError
-        If ``output`` cannot be written.
+        If the reference is constant or not finite, or has no head, or the mask does not fit.
     """
-    pairing = pair_up(Path(predictions), Path(references))
-    make_folder(Path(output))
-    scores = {case: _scored(*pair, resample) for case, pair in pairing.pairs.items()}
-    summary = _summary(pairing, scores)
-    _write_cases(Path(output) / "cases.csv", pairing, scores)
-    write_json(Path(output) / "summary.json", summary)
-    return summary
+    crop = rules.crop(reference.geometry.shape, reference.geometry.coarsest)
+    array = reference.array[crop]
+    if not np.isfinite(array).all():
+        found = f"{np.count_nonzero(~np.isfinite(array))} voxels"
+        raise InputError("reference has values that are not finite", where=_where(reference), found=found)
+    if array.min() == array.max():
+        raise InputError("reference is constant", where=_where(reference), found=f"{array.min():g} everywhere")
+    if mask is not None:
+        region = masked(mask, reference)
+    else:
+        everywhere = str(rules.region) == "all"
+        region = np.ones(array.shape, dtype=bool) if everywhere else head_region(array)
+    region = region[crop] if region.shape == reference.geometry.shape else region
+    span = rules.preset.span(array, region) if rules.data_range is None else rules.data_range
+    return Truth(reference, region, span, crop)
 
 
-def score_pair(prediction: Volume, reference: Volume) -> Score:
-    """Score one volume against its reference on the same grid, in the reference's head.
+def score_pair(prediction: Volume, reference: Volume, rules: Rules | None = None) -> Score:
+    """Score one volume against its reference on the same grid.
 
     Raises
     ------
     InputError
-        If the reference has no head, or a metric is undefined.
+        If the reference has no head, or no metric is defined.
     """
-    region = head_region(reference.array)
-    span = data_range_of(reference.array, region)
-    metrics = {
-        name: METRICS[name](prediction.array, reference.array, data_range=span, region=region) for name in SCORES
-    }
-    return Score(metrics, {"data_range": span, "head_voxels": int(region.sum())})
+    chosen = rules or Rules()
+    return score(prediction, prepared(reference, chosen), chosen)
 
 
-def _scored(prediction: Path, reference: Path, resample: bool) -> Score:
-    try:
-        image, truth = read_nifti(prediction), read_nifti(reference)
-        if image.geometry.allclose(truth.geometry):
-            return score_pair(image, truth)
-        if not resample:
-            raise _other_grid(prediction, image.geometry, truth.geometry)
-        told = score_pair(_onto(image, truth.geometry), truth)
-        return Score(told.metrics, told.facts, note=RESAMPLED)
-    except MedidiffError as error:
-        return Score(error=str(error))
+def score(prediction: Volume, truth: Truth, rules: Rules, *, spread: Volume | None = None) -> Score:
+    """Score a volume on the reference's grid; ``spread`` is its standard deviation, if it has one.
+
+    Raises
+    ------
+    InputError
+        If a value in the region is not finite, or no metric is defined.
+    """
+    images = prediction.array[truth.crop], truth.volume.array[truth.crop]
+    where = {"data_range": truth.span, "region": truth.region}
+    values: dict[str, float] = {}
+    notes: dict[str, None] = {}
+    for name in rules.preset.metrics:
+        try:
+            values[name] = _value(name, images, truth.volume.geometry, where)
+        except InputError as error:
+            values[name], notes[f"no {name}: {error}"] = float("nan"), None
+    if all(np.isnan(value) for value in values.values()):
+        raise InputError("no metric is defined", where=_where(prediction), found=next(iter(notes)))
+    facts: dict[str, Any] = {"data_range": truth.span, "region_voxels": int(truth.region.sum())}
+    if spread is not None:
+        told = calibration_of(*images, spread.array[truth.crop], region=truth.region)
+        values |= {name: getattr(told, name) for name in ("coverage_90", "calibration_error", "sd_error")}
+        facts["calibration"] = told
+    return Score(values, facts, note="; ".join(notes))
 
 
-def _onto(volume: Volume, grid: Geometry) -> Volume:
-    from medidiff.tasks.grid import resample  # brings torch along, which nothing else here needs
+def _value(name: str, images: tuple[Array, Array], grid: Geometry, where: dict[str, Any]) -> float:
+    if name in ALONG:
+        metric, axis = ALONG[name]
+        how = {"spacing": grid.spacing[axis]} if metric == "effective_resolution" else {}
+        return float(getattr(metrics, metric)(*images, axis=axis, **how, **where))
+    how = {"axis": grid.coarsest} if name == "ssim_slices" else {}
+    return METRICS[name](*images, **how, **where)
 
-    return resample(volume, grid)
+
+def fitted(prediction: Volume, reference: Volume, *, resample: bool) -> tuple[Volume, str]:
+    """Bring a prediction onto its reference's grid if it may be, and say so.
+
+    Raises
+    ------
+    GeometryError
+        If the grids differ and it may not.
+    """
+    one, other = prediction.geometry, reference.geometry
+    gridless = prediction.meta.get("gridless") or reference.meta.get("gridless")
+    if one.allclose(other) or (gridless and one.shape == other.shape):
+        return prediction, "no grid is known: shapes are equal" if gridless else ""
+    if not resample or gridless:
+        raise _other_grid(_where(prediction), one, other)
+    from medidiff.tasks.grid import resample as resampled  # brings torch along, which nothing else here needs
+
+    return resampled(prediction, other), RESAMPLED
 
 
-def _other_grid(where: Path, found: Geometry, needed: Geometry) -> GeometryError:
+def _where(volume: Volume) -> str:
+    return str(volume.meta.get("source", ""))
+
+
+def _other_grid(where: str, found: Geometry, needed: Geometry) -> GeometryError:
     told = [f"{g.shape} of {' x '.join(f'{s:.3g}' for s in g.spacing)} mm" for g in (found, needed)]
     if told[0] == told[1]:
         told[0] += f", {_apart(found, needed):.3g} mm away"
-    hint = "use --resample, or enhance with --like REFERENCE"
-    return GeometryError("not on the reference's grid", where=str(where), found=told[0], needed=told[1], hint=hint)
+    hint = "use --resample reference, or enhance with --like REFERENCE"
+    return GeometryError("not on the reference's grid", where=where, found=told[0], needed=told[1], hint=hint)
 
 
 def _apart(one: Geometry, other: Geometry) -> float:
     """Largest distance between corners of the same index, mm."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in one.shape])).reshape(3, -1).T
     return float(np.linalg.norm(one.world(corners) - other.world(corners), axis=1).max())
-
-
-def _summary(pairing: Pairing, scores: Mapping[str, Score]) -> dict[str, Any]:
-    done = [score.metrics for score in scores.values() if not score.error]
-    return {
-        "metric_per_case": [_told(case, pairing.pairs[case], score) for case, score in scores.items()],
-        "mean": {name: float(np.mean([metrics[name] for metrics in done])) for name in SCORES} if done else {},
-        "cases": {"scored": len(done), "failed": len(scores) - len(done), "unpaired": len(pairing.unpaired)},
-        "unpaired": {str(path): reason for path, reason in pairing.unpaired.items()},
-        "definitions": {"head": HEAD_REGION_DEFINITION, "data_range": DATA_RANGE_DEFINITION},
-        "version": __version__,
-    }
-
-
-def _told(case: str, pair: tuple[Path, Path], score: Score) -> dict[str, Any]:
-    files = {"case": case, "prediction_file": pair[0], "reference_file": pair[1]}
-    return {**files, "metrics": score.metrics, **score.facts, "note": score.note, "error": score.error}
-
-
-def _write_cases(path: Path, pairing: Pairing, scores: Mapping[str, Score]) -> None:
-    facts = ("data_range", "head_voxels")
-    rows: list[Sequence[object]] = [("case", "status", *SCORES, *facts, "prediction", "reference", "note")]
-    for case, score in scores.items():
-        figures = [_figure({**score.metrics, **score.facts}.get(name)) for name in (*SCORES, *facts)]
-        status = "failed" if score.error else "scored"
-        rows.append((case, status, *figures, *pairing.pairs[case], score.error or score.note))
-    for left, reason in pairing.unpaired.items():
-        rows.append(("", "unpaired", *[""] * len((*SCORES, *facts)), left, "", reason))
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    with replacing(path) as stream:
-        stream.write(text.getvalue().encode())
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"

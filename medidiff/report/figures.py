@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Plane", "montage", "plane"]
+__all__ = ["VIEWS", "WINDOW", "Cutter", "Plane", "View", "montage", "plane"]
 
 Array = NDArray[np.float32]
 
@@ -27,7 +27,7 @@ WINDOW = (0.5, 99.5)
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """A plane of the world: its name, the axes it shows (rightwards, upwards) and what the sides are called."""
 
     name: str
@@ -37,13 +37,14 @@ class _View:
 
     @property
     def through(self) -> int:
+        """The axis of the world that the plane cuts across."""
         return 3 - self.right - self.up
 
 
 VIEWS = (
-    _View("axial", 0, 1, ("L", "R", "P", "A")),
-    _View("coronal", 0, 2, ("L", "R", "I", "S")),
-    _View("sagittal", 1, 2, ("P", "A", "I", "S")),
+    View("axial", 0, 1, ("L", "R", "P", "A")),
+    View("coronal", 0, 2, ("L", "R", "I", "S")),
+    View("sagittal", 1, 2, ("P", "A", "I", "S")),
 )
 """RAS: the patient's right is on the right of the picture; left, right, bottom and top are marked."""
 
@@ -116,19 +117,45 @@ def plane(volume: Volume, right: int, up: int) -> Plane:
     right, up
         World axes (0 to 2 for R, A, S) to show.
     """
-    grid = volume.geometry
-    low, high = _bounds(grid)
-    step = min(grid.spacing)
-    counts = np.maximum(1, np.ceil((high - low) / step - 1e-6)).astype(int)
-    ticks = [low[a] + step * (np.arange(counts[a]) + 0.5) for a in range(3)]
-    world = np.empty((counts[up], counts[right], 3))
-    world[:] = grid.world((np.array(grid.shape) - 1) / 2)
-    world[..., right], world[..., up] = np.meshgrid(ticks[right], ticks[up])
-    index = np.moveaxis(np.round(grid.index(world) - 1e-6), -1, 0)
-    image = map_coordinates(volume.array, index, order=0, mode="constant", cval=np.nan)
-    left, bottom = low[right], low[up]
-    faces = (left, left + step * counts[right], bottom, bottom + step * counts[up])
-    return Plane(image, (float(faces[0]), float(faces[1]), float(faces[2]), float(faces[3])))
+    return Cutter(volume.geometry).cut(volume, right, up)
+
+
+class Cutter:
+    """Cuts any volume where it lies in the field of view of one grid, so that pictures can be laid over each other.
+
+    Parameters
+    ----------
+    frame
+        Its outer faces and finest spacing are those of the pictures.
+    at
+        RAS+ mm that the planes go through; by default the middle of the frame.
+    """
+
+    def __init__(self, frame: Geometry, at: Sequence[float] | NDArray[np.float64] | None = None) -> None:
+        self._low, high = _bounds(frame)
+        self.step = min(frame.spacing)
+        self._counts = np.maximum(1, np.ceil((high - self._low) / self.step - 1e-6)).astype(int)
+        self._at = frame.world((np.array(frame.shape) - 1) / 2) if at is None else np.asarray(at)
+        self._places: dict[tuple[int, int, bytes, tuple[int, ...]], NDArray[np.float64]] = {}
+
+    def cut(self, volume: Volume, right: int, up: int) -> Plane:
+        """Cut a volume along two axes of the world, by nearest neighbour; NaN outside of it."""
+        index = self._index(volume.geometry, right, up)
+        image = map_coordinates(volume.array, index, order=0, mode="constant", cval=np.nan)
+        left, bottom = self._low[right], self._low[up]
+        faces = (left, left + self.step * self._counts[right], bottom, bottom + self.step * self._counts[up])
+        return Plane(image, (float(faces[0]), float(faces[1]), float(faces[2]), float(faces[3])))
+
+    def _index(self, grid: Geometry, right: int, up: int) -> NDArray[np.float64]:
+        """Voxels that the pixels see, ``(3, up, right)``; kept, since several volumes share a grid."""
+        key = (right, up, grid.affine.tobytes(), grid.shape)
+        if key not in self._places:
+            ticks = [self._low[a] + self.step * (np.arange(self._counts[a]) + 0.5) for a in range(3)]
+            world = np.empty((self._counts[up], self._counts[right], 3))
+            world[:] = self._at
+            world[..., right], world[..., up] = np.meshgrid(ticks[right], ticks[up])
+            self._places[key] = np.moveaxis(np.round(grid.index(world) - 1e-6), -1, 0)
+        return self._places[key]
 
 
 def _bounds(grid: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -167,7 +194,7 @@ def _drawn(rows: Mapping[str, Sequence[Plane]], window: tuple[float, float], tit
     return figure
 
 
-def _draw(place: "Axes", cut: Plane, view: _View, window: tuple[float, float], room: tuple[float, float]) -> None:
+def _draw(place: "Axes", cut: Plane, view: View, window: tuple[float, float], room: tuple[float, float]) -> None:
     place.imshow(
         cut.image, cmap="gray", vmin=window[0], vmax=window[1], origin="lower", extent=cut.extent, interpolation="none"
     )

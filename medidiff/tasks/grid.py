@@ -70,7 +70,7 @@ def slice_axis(geometry: Geometry, axis: str = "auto") -> int:
         If the name is not x, y, z or auto.
     """
     if axis == "auto":
-        return 2 - int(np.argmax(np.round(geometry.spacing[::-1], 3)))
+        return geometry.coarsest
     if axis not in AXES:
         raise UsageError("unknown axis", found=axis, needed="auto, x, y or z (the array's axes)")
     return AXES.index(axis)

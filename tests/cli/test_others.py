@@ -1,4 +1,4 @@
-"""``inspect``, ``info``, ``simulate``, ``evaluate`` and ``train``."""
+"""``inspect``, ``info``, ``simulate`` and ``train``."""
 
 import importlib.metadata
 import json
@@ -136,38 +136,6 @@ class TestSimulate:
         result = cli("simulate", "thick-slices", "-i", path, "-o", tmp_path / "out", "--spacing", 2)
         assert result.exit_code == 4
         assert "slices must be coarser" in result.stderr
-
-
-class TestEvaluate:
-    """The command around ``medidiff.evaluation.evaluate``."""
-
-    @pytest.mark.parametrize(("failed", "code"), [(0, 0), (2, 5)])
-    def test_the_mean_is_printed_and_failures_are_told(self, cli, tmp_path, monkeypatch, failed, code):
-        seen = []
-        cases = {"scored": 1, "failed": failed, "unpaired": 3}
-        summary = {"mean": {"psnr": 31.2345, "ssim": 0.9}, "metric_per_case": [], "cases": cases}
-
-        def evaluate(predictions, references, output, *, resample):
-            seen.append((predictions, references, output, resample))
-            return summary
-
-        fake = types.ModuleType("medidiff.evaluation")
-        vars(fake)["evaluate"] = evaluate
-        monkeypatch.setitem(sys.modules, "medidiff.evaluation", fake)
-        result = cli("evaluate", "-p", tmp_path, "-r", tmp_path, "-o", tmp_path / "out", "--resample")
-        assert result.stdout.splitlines() == ["metric   mean", "psnr    31.23", "ssim      0.9"]
-        assert seen == [(tmp_path, tmp_path, tmp_path / "out", True)]
-        assert result.exit_code == code
-        assert f"1 scored, {failed} failed, 3 unpaired" in result.stderr
-
-    def test_where_every_pair_fails_the_first_reason_is_told(self, cli, tmp_path):
-        good(tmp_path / "p" / "a.nii.gz", (8, 9, 10))
-        good(tmp_path / "r" / "a.nii.gz", (8, 9, 11))
-        result = cli("evaluate", "-p", tmp_path / "p", "-r", tmp_path / "r", "-o", tmp_path / "out")
-        assert result.exit_code == 4
-        assert result.stdout == ""
-        assert "none of 1 pairs could be scored" in result.stderr
-        assert (tmp_path / "out" / "cases.csv").exists()
 
 
 class TestTrain:

@@ -8,75 +8,14 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio
 
 from medidiff import metrics
-from medidiff.errors import InputError
-from medidiff.evaluation import evaluate, pair_up
-from medidiff.evaluation.score import SCORES
-from medidiff.io.nifti import write_nifti
+from medidiff.evaluation import evaluate, score_pair
+from medidiff.evaluation.preset import ALONG, PRESETS
 from medidiff.volume import Geometry, Volume
+from tests.evaluation.making import GRID, folders, head, save
 
-GRID = Geometry((20, 22, 24), np.diag([1.0, 1.0, 1.2, 1.0]))
+__all__ = ["folders"]
 
-
-def head(seed=0, grid=GRID):
-    texture = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=grid.shape), 1.2)
-    apart = np.linalg.norm((np.indices(grid.shape).T - (np.array(grid.shape) - 1) / 2) / np.array(grid.shape), axis=-1)
-    return np.where(apart.T < 0.42, 100 + 100 * texture, 0).astype(np.float32)
-
-
-def save(folder, name, array, grid=GRID):
-    path = folder / f"{name}.nii.gz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_nifti(Volume(array, grid), path, description="test")
-    return path
-
-
-@pytest.fixture
-def folders(tmp_path):
-    return tmp_path / "p", tmp_path / "r", tmp_path / "out"
-
-
-def test_pairs_are_found_by_folder_and_name(folders):
-    p, r, _ = folders
-    for name in ("a/x_enhanced", "b/x_enhanced", "a/x_uncertainty", "a/alone"):
-        save(p, name, head())
-    for name in ("a/x", "b/x", "c/lonely"):
-        save(r, name, head())
-    found = pair_up(p, r)
-    assert list(found.pairs) == ["a/x", "b/x"]
-    assert found.pairs["b/x"] == (p / "b/x_enhanced.nii.gz", r / "b/x.nii.gz")
-    assert {path.name for path in found.unpaired} == {"alone.nii.gz", "lonely.nii.gz"}
-
-
-def test_a_name_that_occurs_once_is_paired_across_folders_and_one_that_occurs_twice_is_not(folders):
-    p, r, _ = folders
-    for folder, name in ((p, "deep/x_enhanced"), (r, "x"), (p, "one/y"), (p, "two/y"), (r, "y")):
-        save(folder, name, head())
-    found = pair_up(p, r)
-    assert list(found.pairs) == ["deep/x"]
-    assert len(found.unpaired) == 3
-
-
-def test_the_enhanced_of_two_is_the_prediction_and_the_plain_one_the_reference(tmp_path):
-    save(tmp_path, "x", head())
-    save(tmp_path, "x_enhanced", head(1))
-    found = pair_up(tmp_path, tmp_path)
-    assert [path.name for path in found.pairs["x"]] == ["x_enhanced.nii.gz", "x.nii.gz"]
-
-
-def test_two_files_belong_together_whatever_their_names(folders):
-    p, r, out = folders
-    summary = evaluate(save(p, "x", head()), save(r, "quite_another", head()), out)
-    assert summary["cases"]["scored"] == 1
-
-
-def test_nothing_to_pair_is_one_clear_line(folders):
-    p, r, out = folders
-    save(p, "x", head())
-    save(r, "y", head())
-    with pytest.raises(InputError, match=r"nothing can be paired.*1 predictions and 1 references"):
-        evaluate(p, r, out)
-    with pytest.raises(InputError, match="no such file"):
-        evaluate(p, r / "missing", out)
+SCORES = [name for name in PRESETS["volume"].metrics if name not in ALONG and name != "ssim_slices"]
 
 
 def test_scores_are_those_of_the_metrics_and_of_scikit_image(folders):
@@ -86,11 +25,11 @@ def test_scores_are_those_of_the_metrics_and_of_scikit_image(folders):
     for name in truth:
         save(r, name, truth[name])
         save(p, f"{name}_enhanced", guess[name])
-    summary = evaluate(p, r, out)
+    summary = evaluate(p, r, out).summary
     region = metrics.head_region(truth["x"])
     span = metrics.data_range_of(truth["x"], region)
     told = summary["metric_per_case"][0]
-    assert (told["case"], told["head_voxels"]) == ("x", region.sum())
+    assert (told["case"], told["region_voxels"]) == ("x", region.sum())
     oracle = peak_signal_noise_ratio(truth["x"][region], guess["x"][region], data_range=span)
     assert told["metrics"]["psnr"] == pytest.approx(oracle, abs=1e-4)
     for name in SCORES:
@@ -100,21 +39,31 @@ def test_scores_are_those_of_the_metrics_and_of_scikit_image(folders):
         assert summary["mean"][name] == pytest.approx(np.mean(both))
 
 
+def test_volumes_in_memory_get_the_same_scores(folders):
+    p, r, _ = folders
+    save(r, "x", head())
+    save(p, "x", head() + 1)
+    told = score_pair(Volume(head() + 1, GRID), Volume(head(), GRID))
+    assert told.metrics == pytest.approx(next(iter(evaluate(p, r))).score.metrics)
+
+
 def test_both_files_tell_the_same_and_say_what_head_and_range_mean(folders):
     p, r, out = folders
     save(p, "x_enhanced", head() + 1)
     save(r, "x", head())
     save(r, "z", head())
-    summary = evaluate(p, r, out)
+    summary = evaluate(p, r, out).summary
     kept = json.loads((out / "summary.json").read_text())
     assert kept["mean"] == pytest.approx(summary["mean"])
-    assert kept["definitions"] == {"head": metrics.HEAD_REGION_DEFINITION, "data_range": metrics.DATA_RANGE_DEFINITION}
+    definitions = {"head": metrics.HEAD_REGION_DEFINITION, "data_range": metrics.DATA_RANGE_DEFINITION}
+    assert kept["definitions"].items() >= definitions.items()
+    assert kept["settings"]["metrics"]["psnr"].startswith("peak signal-to-noise ratio")
     with (out / "cases.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["status"] for row in rows] == ["scored", "unpaired"]
     assert float(rows[0]["psnr"]) == pytest.approx(kept["mean"]["psnr"], rel=1e-5)
     assert rows[1]["note"] == "no prediction of this name"
-    assert sorted(path.name for path in out.iterdir()) == ["cases.csv", "summary.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["cases.csv", "summary.json", "summary.md"]
 
 
 def test_a_bad_case_is_recorded_and_the_rest_is_scored(folders):
@@ -124,7 +73,7 @@ def test_a_bad_case_is_recorded_and_the_rest_is_scored(folders):
     save(p, "x", head() + 1)
     save(p, "shifted", head(), Geometry(GRID.shape, GRID.affine + np.eye(4, k=3) * 2))
     (p / "broken.nii.gz").write_bytes(b"no image")
-    summary = evaluate(p, r, out)
+    summary = evaluate(p, r, out).summary
     errors = {case["case"]: case["error"] for case in summary["metric_per_case"]}
     assert summary["cases"] == {"scored": 1, "failed": 2, "unpaired": 0}
     assert "2 mm away" in errors["shifted"]
@@ -138,7 +87,7 @@ def test_when_every_case_fails_the_files_are_there_and_the_reason_is_told(folder
     p, r, out = folders
     save(r, "x", head())
     save(p, "x", head()[:-1], Geometry((19, 22, 24), GRID.affine))
-    summary = evaluate(p, r, out)
+    summary = evaluate(p, r, out).summary
     assert summary["cases"] == {"scored": 0, "failed": 1, "unpaired": 0}
     assert "not on the reference's grid" in summary["metric_per_case"][0]["error"]
     assert json.loads((out / "summary.json").read_text())["mean"] == {}
@@ -149,7 +98,7 @@ def test_other_grids_are_resampled_on_request_and_it_is_said(folders):
     flipped = Geometry(GRID.shape, GRID.affine @ np.array([[-1, 0, 0, 19], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
     save(r, "x", head())
     save(p, "x", np.ascontiguousarray(head()[::-1]), flipped)
-    told = evaluate(p, r, out, resample=True)["metric_per_case"][0]
+    told = evaluate(p, r, out, resample=True).summary["metric_per_case"][0]
     assert told["metrics"]["psnr"] > 90
     assert "resampled" in told["note"]
     assert "resampled" in (out / "cases.csv").read_text()
@@ -159,7 +108,7 @@ def test_equal_images_are_infinitely_good_and_the_json_stays_json(folders):
     p, r, out = folders
     save(r, "x", head())
     save(p, "x", head())
-    summary = evaluate(p, r, out)
+    summary = evaluate(p, r, out).summary
     assert summary["mean"]["psnr"] == math.inf
     assert summary["mean"]["ssim"] == pytest.approx(1)
     assert summary["mean"]["gradient_energy_ratio"] == 1

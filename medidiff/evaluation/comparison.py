@@ -1,0 +1,183 @@
+"""``evaluate``: every method on every case, one case in memory at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from medidiff.errors import MedidiffError, OutputError, UsageError
+from medidiff.evaluation.attempt import attempt, failed, measured
+from medidiff.evaluation.listing import group_of, read_listing, subject_of
+from medidiff.evaluation.plan import Plan, Planned, plan_cases
+from medidiff.evaluation.preset import PRESETS, Rules
+from medidiff.evaluation.score import Score, Truth, prepared
+from medidiff.evaluation.table import Row, Table
+from medidiff.evaluation.write import write_cases, write_table
+from medidiff.io.atomic import make_folder
+from medidiff.volume import Volume
+
+__all__ = ["Look", "Seen", "evaluate"]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A case as it was scored, for whoever draws it; gone from memory after that.
+
+    Parameters
+    ----------
+    case
+        Its name.
+    truth
+        Reference and region; None if it could not be read.
+    source
+        The measurement, if it is known, as an image.
+    images, spreads
+        Volumes and standard deviations by method, on the reference's grid.
+    rows
+        The scores by method.
+    """
+
+    case: str
+    truth: Truth | None
+    source: Volume | None
+    images: Mapping[str, Volume]
+    spreads: Mapping[str, Volume]
+    rows: Sequence[Row]
+
+
+Look = Callable[[Seen], None]
+
+
+def evaluate(
+    predictions: Path | Mapping[str, Path],
+    references: Path,
+    output: Path | None = None,
+    *,
+    preset: str = "volume",
+    region: str | Path = "",
+    data_range: float | None = None,
+    resample: bool = False,
+    pair: str = "auto",
+    inputs: Path | None = None,
+    baselines: Sequence[str] = (),
+    group: str = "",
+    about: Path | None = None,
+    seed: int = 0,
+    look: Look | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Table:
+    """Score one method or several against references, and compare them. Research use only.
+
+    Parameters
+    ----------
+    predictions
+        A file or folder, or one for each method by name. The first is compared with each of the others.
+    references
+        A file or folder.
+    output
+        Folder for ``cases.csv``, ``summary.json`` and ``summary.md``; nothing is written without.
+    preset
+        ``volume`` or ``fastmri``; see `medidiff.evaluation.preset.PRESETS`.
+    region
+        ``head``, ``all``, or a mask or a folder of masks; by default the preset's.
+    data_range
+        In the references' units; by default the preset's rule, from the reference alone.
+    resample
+        Bring predictions onto the references' grids where these differ, and say so; otherwise such a case fails.
+    pair
+        How images are paired; see `medidiff.evaluation.pair_up`.
+    inputs
+        The measurements, paired like predictions: gives the data residual, and baselines.
+    baselines
+        Names of `medidiff.evaluation.measured`, made of the inputs on the fly: ``cubic``, ``tv:0.001``.
+    group, about
+        Sub-groups: a column of the table ``about`` (by default the table of ``pair``), ``folder`` or a BIDS entity.
+    seed
+        Of the bootstrap.
+    look
+        Called with each case while its volumes are in memory.
+    progress
+        Called with the number of cases done, of all, and the name of the case that begins.
+
+    Returns
+    -------
+    Table
+        Scores, means, intervals, comparisons. A case that cannot be scored is a row with its reason.
+
+    Raises
+    ------
+    InputError
+        If nothing can be paired.
+    UsageError
+        If options contradict each other.
+    OutputError
+        If ``output`` cannot be written.
+    """
+    if preset not in PRESETS:
+        raise UsageError("unknown preset", found=preset, needed=" or ".join(PRESETS))
+    rules = Rules(PRESETS[preset], region or PRESETS[preset].region, data_range, resample)
+    roots = {"prediction": predictions} if isinstance(predictions, str | Path) else dict(predictions)
+    plan = plan_cases(roots, references, by=pair, inputs=inputs, baselines=baselines, region=rules.region)
+    listing = about or (Path(pair) if Path(pair).suffix in (".csv", ".tsv") else None)
+    grouped = partial(group_of, by=group, about=read_listing(listing) if listing else None) if group else None
+    if output is not None:
+        make_folder(Path(output))
+    run = _Run(plan, rules, grouped, look)
+    table = partial(Table, methods=plan.methods, settings=_settings(rules, plan, pair, seed, group), seed=seed)
+    try:
+        for done, case in enumerate(plan.cases):
+            if progress:
+                progress(done, len(plan.cases), case.name)
+            run.add(case)
+        if progress:
+            progress(len(plan.cases), len(plan.cases), "")
+    except (KeyboardInterrupt, MedidiffError):
+        if output is not None:
+            with suppress(OutputError):
+                write_cases(table(run.rows, unpaired=plan.unpaired), Path(output))
+        raise
+    whole = table(run.rows, unpaired=plan.unpaired)
+    if output is not None:
+        write_table(whole, Path(output))
+    return whole
+
+
+def _settings(rules: Rules, plan: Plan, pair: str, seed: int, group: str) -> dict[str, object]:
+    methods = {name: str(plan.roots.get(name, "made of the input")) for name in plan.methods}
+    return {**rules.told(), "pair": pair, "methods": methods, "group": group, "bootstrap_seed": seed}
+
+
+@dataclass
+class _Run:
+    """Rows so far, and what is needed to add those of a case."""
+
+    plan: Plan
+    rules: Rules
+    grouped: Callable[[str], str] | None
+    look: Look | None
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, case: Planned) -> None:
+        """Score every method on a case, and show it."""
+        images: dict[str, Volume] = {}
+        spreads: dict[str, Volume] = {}
+        truth, source, scores = None, None, {}
+        try:
+            truth = prepared(case.reference.read(), self.rules, case.region.read() if case.region else None)
+            source = measured(case)
+        except Exception as error:
+            scores = {method: failed(error) for method in case.methods}
+        for method in case.methods:
+            if truth is not None and method not in scores:
+                scores[method] = attempt(case, method, truth, source, self.rules, images, spreads)
+        rows = [self._row(case, method, scores[method]) for method in case.methods]
+        self.rows += rows
+        if self.look:
+            self.look(Seen(case.name, truth, source.shown if source else None, images, spreads, rows))
+
+    def _row(self, case: Planned, method: str, told: Score) -> Row:
+        group = self.grouped(case.name) if self.grouped else ""
+        image = case.images.get(method)
+        origin = image.path if image else "made of the input"
+        return Row(case.name, method, subject_of(case.name), group, told, origin, case.reference.path)

@@ -1,0 +1,151 @@
+"""The report of an evaluation: tables, distributions, and every case to look at."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medidiff import __version__
+from medidiff.evaluation import Seen, Table
+from medidiff.evaluation.markdown import COMPARED, MAIN, comparison_row, defined, figure, means, title, without_scores
+from medidiff.evaluation.preset import ALONG
+from medidiff.evaluation.summary import STATISTICS, worst_cases
+from medidiff.report.charts import curves, distribution
+from medidiff.report.pages import Pages
+from medidiff.report.scene import Colours, Scene, compose
+from medidiff.volume import Volume
+
+__all__ = ["EvaluationPages"]
+
+PACKAGES = ("numpy", "scipy", "scikit-image", "nibabel")
+
+
+class EvaluationPages:
+    """Draws each case while its volumes are in memory, and the report once all are scored.
+
+    Parameters
+    ----------
+    output
+        Folder for ``report.html`` and ``cases/``.
+    embed
+        How many cases, the worst first, are contained in ``report.html``; all have a page of their own.
+
+    Raises
+    ------
+    ResourceError
+        If what draws pages is not installed.
+    """
+
+    def __init__(self, output: Path, *, embed: int = 12) -> None:
+        self._pages, self._embed = Pages(output, "medidiff evaluation"), embed
+
+    def add(self, seen: Seen) -> None:
+        """Write the page of a case; a case without images has none."""
+        if seen.truth is None or not seen.images:
+            return
+        scene = _scene(seen)
+        notes = [f"{row.method}: {row.score.error or row.score.note}" for row in seen.rows]
+        told = {
+            "scene": scene,
+            "left": 0,
+            "right": len(scene.layers) - 1,
+            "crops_at": f"largest error of {next(iter(seen.images))}",
+            "scores": _scores(seen),
+            "facts": {},
+            "warnings": [note for note in notes if not note.endswith(": ")],
+        }
+        self._pages.write(seen.case, told)
+
+    def close(self, table: Table) -> Path:
+        """Write the report."""
+        ranked = worst_cases(table)
+        told = {
+            "counts": table.counts(),
+            "cases": len(table.cases),
+            "first": table.methods[0],
+            "sections": _sections(table),
+            "comparisons": _comparisons(table),
+            "charts": _charts(table, [name for name in table.metrics if name in MAIN]),
+            "more_charts": _charts(table, [name for name in table.metrics if name not in MAIN]),
+            "calibration": {name: curves(some) for name, some in table.summary["calibration"].items()},
+            "ranked": self._ranked(table, ranked),
+            "failures": without_scores(table),
+            "definitions": defined(table),
+            "settings": _settings(table),
+            "statistics": STATISTICS,
+            "embedded": min(self._embed, len(ranked)),
+        }
+        return self._pages.finish("evaluation.html", told, [case["case"] for case in ranked[: self._embed]])
+
+    def _ranked(self, table: Table, ranked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        metric = table.metrics[0] if table.metrics else ""
+        rows = []
+        for place, case in enumerate(ranked):
+            name = case["case"]
+            inside = place < self._embed and self._pages.place(name)
+            link = f"#{self._pages.anchor(name)}" if inside else self._pages.place(name)
+            rows.append({"name": name, "link": link, "cells": [figure(metric, case[m]) for m in table.methods]})
+        return {"title": title(metric) if metric else "", "methods": table.methods, "rows": rows}
+
+
+def _scene(seen: Seen) -> Scene:
+    """Input, methods and reference; differences and uncertainties, relative to the range of intensities."""
+    truth = seen.truth
+    if truth is None:
+        raise ValueError("a case without a reference has no scene")
+    reference, span = truth.volume, truth.span
+    source = {"input": seen.source} if seen.source is not None else {}
+    layers = {**source, **seen.images, "reference": reference}
+    differences = {name: _scaled(image.array - reference.array, reference, span) for name, image in seen.images.items()}
+    unit = "of the data range"
+    maps = {f"{name} minus reference": Colours(v, unit, signed=True) for name, v in differences.items()}
+    maps |= {
+        f"uncertainty of {name}": Colours(_scaled(sd.array, reference, span), f"SD, {unit}", signed=False)
+        for name, sd in seen.spreads.items()
+    }
+    region = np.zeros(reference.geometry.shape, dtype=bool)
+    region[truth.crop] = truth.region
+    first = next(iter(differences.values()))
+    return compose(layers, maps, frame=reference.geometry, window_of="reference", region=region, errors=first)
+
+
+def _scaled(array: np.ndarray[Any, Any], like: Volume, span: float) -> Volume:
+    return Volume(np.asarray(array / span, dtype=np.float32), like.geometry)
+
+
+def _scores(seen: Seen) -> dict[str, Any]:
+    rows = [row for row in seen.rows if not row.score.error]
+    names = list(dict.fromkeys(name for row in rows for name in row.score.metrics if name not in ALONG))
+    body = [[row.method, *[figure(name, row.score.metrics.get(name)) for name in names]] for row in rows]
+    return {"head": ["method", *map(title, names)], "body": body}
+
+
+def _sections(table: Table) -> list[dict[str, Any]]:
+    """Means of all cases and of each sub-group."""
+    told, main = table.summary, [name for name in table.metrics if name in MAIN]
+    rest = [name for name in table.metrics if name not in MAIN]
+    parts = [("", told["methods"], main), ("Detail, spectrum and calibration", told["methods"], rest)]
+    parts += [(group, methods, main) for group, methods in told["groups"].items()]
+    return [
+        dict(zip(("name", "titles", "rows"), (name, *means(methods, metrics)), strict=True))
+        for name, methods, metrics in parts
+        if metrics
+    ]
+
+
+def _comparisons(table: Table) -> list[list[str]]:
+    return [comparison_row(c) for c in table.summary["comparisons"] if c["metric"] in COMPARED]
+
+
+def _charts(table: Table, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    return [chart for name in metrics if (chart := distribution(table, name))]
+
+
+def _settings(table: Table) -> dict[str, str]:
+    kept = {key: value for key, value in table.settings.items() if key not in ("metrics", "methods") and value != ""}
+    methods = {f"method {name}": origin for name, origin in table.settings.get("methods", {}).items()}
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    told = {**kept, **methods, "versions": f"medidiff {__version__}, {versions}"}
+    return {key.replace("_", " "): str(value) for key, value in told.items()}
