@@ -51,7 +51,17 @@ class Model:
 
 
 def build_network(card: Mapping[str, Any]) -> ConditionalUNet:
-    """Make the untrained network that a card describes."""
+    """Make the untrained network that a card describes.
+
+    Raises
+    ------
+    ModelError
+        If its task is unknown.
+    """
+    if card["task"] not in INPUTS:
+        raise ModelError(
+            "unknown task", where=str(card.get("name")), found=str(card["task"]), needed=" or ".join(INPUTS)
+        )
     shape = card["network"]
     return ConditionalUNet(
         **INPUTS[card["task"]],
