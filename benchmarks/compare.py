@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import torch
 
@@ -31,7 +31,9 @@ from medidiff.evaluation.baselines import Fit, Pair, cubic_dc, fit_weight, tv
 from medidiff.models import load_model
 from medidiff.tasks.device import choose_device
 
-__all__ = ["Clock", "fitted_weights", "main"]
+Work = TypeVar("Work")
+
+__all__ = ["Clock", "fitted_weights", "main", "recorded"]
 
 DC_GRID = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 TV_GRID = (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -46,7 +48,7 @@ class Clock:
     seconds: float
     started: float = field(default_factory=time.perf_counter)
 
-    def within(self, work: Iterable[Spec], what: str) -> Iterator[Spec]:
+    def within(self, work: Iterable[Work], what: str) -> Iterator[Work]:
         """Yield work while there is time."""
         todo = list(work)
         for number, item in enumerate(todo):
@@ -126,8 +128,8 @@ def _fits(
 class Rows:
     """Rows that are on disk as soon as they are known."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file, self._table = file, csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    def __init__(self, file: TextIO, columns: Sequence[str]) -> None:
+        self._file, self._table = file, csv.DictWriter(file, columns, lineterminator="\n")
         self._table.writeheader()
 
     def append(self, row: dict[str, Any]) -> None:
@@ -137,10 +139,10 @@ class Rows:
 
 
 @contextmanager
-def recorded(path: Path) -> Iterator[Rows]:
+def recorded(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[Rows]:
     """Open the table."""
     with path.open("w", newline="") as file:
-        yield Rows(file)
+        yield Rows(file, columns)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -57,7 +57,7 @@ def planned(folder: Path, out: Path) -> Manifest:
     return plan([folder], out, task="enhance", product="enhanced", suffix="_enhanced", options={}, model={})
 
 
-def rest(seconds: float, device: str) -> Callable[..., FakeResult]:
+def rest(seconds: float, device: str) -> Callable[..., Any]:
     """Open the task: sleep, and repeat slices."""
     return partial(_tripled, seconds)
 

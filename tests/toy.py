@@ -22,6 +22,8 @@ CARD = {
     },
 }
 
+PLANE_CARD = CARD | {"task": "reconstruction", "name": "plane toy", "passes": 2}
+
 
 def make_model(folder, **changes):
     """Save it in ``folder``. Layers that are born as zero are drawn, so that the answers are not zero."""

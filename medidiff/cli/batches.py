@@ -87,7 +87,7 @@ def carry_out(
     with watching(manifest, quiet=running.quiet, verbose=running.verbose, debug=debugging(), look=look) as watcher:
         records = run(manifest, running.bounded(task), watcher=watcher, way=way)
     if pages:
-        click.echo(f"report: {pages.close(records)}", err=True)
+        pages.close(records)
     if not running.quiet:
         click.echo(f"{_counted(records)}; see {manifest.record('cases.csv')}", err=True)
     click.get_current_context().exit(exit_code(records))

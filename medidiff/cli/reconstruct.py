@@ -120,6 +120,6 @@ def _open(request: Request, device: str) -> "Work":
     from medidiff.tasks import reconstruct
 
     def work(kspace: "KSpace", progress: Callable[[float], None]) -> "Result":
-        return reconstruct(kspace, **request.decisive(), device=device)
+        return reconstruct(kspace, **request.decisive(), device=device, progress=progress)
 
     return work

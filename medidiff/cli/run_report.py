@@ -1,7 +1,6 @@
 """``--report`` of ``enhance`` and ``reconstruct``: results read back from disk as they come, and drawn."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,12 +46,16 @@ class RunReport:
         except (MedidiffError, MemoryError, ValueError) as error:
             click.echo(f"no page of {record.case.name}: {error}", err=True)
 
-    def close(self, records: Sequence[Record]) -> Path:
-        """Write the page over all."""
+    def close(self, records: Sequence[Record]) -> None:
+        """Write the page over all, and tell where it is; results are there whether or not it can be written."""
         plan = self._manifest
         model = " ".join(str(plan.model[key]) for key in ("name", "version", "sha256") if key in plan.model)
         settings = {**plan.options, "model": model, "version": f"medidiff {__version__}"}
-        return self._pages.close([_row(record) for record in records], settings)
+        try:
+            path = self._pages.close([_row(record) for record in records], settings)
+            click.echo(f"report: {path}", err=True)
+        except MedidiffError as error:
+            click.echo(f"no report: {error}", err=True)
 
 
 def _row(record: Record) -> dict[str, Any]:

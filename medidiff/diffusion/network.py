@@ -1,4 +1,4 @@
-"""The MONAI door: a 3D ``DiffusionModelUNet`` that works on 2 x 2 x 2 blocks of voxels.
+"""The MONAI door: a ``DiffusionModelUNet``, 2D or 3D, that works on blocks of 2 voxels along each edge.
 
 Width at full resolution is what costs, so blocks of voxels become channels first (space to depth; Shi et al. 2016) and
 all parameters work at half resolution or deeper.
@@ -15,6 +15,9 @@ __all__ = ["ConditionalUNet"]
 
 TIMESTEPS = 1000
 """Time 1 in the units of MONAI's timestep embedding."""
+DEPTH = {2: "b c (x p) (y q) -> b (c p q) x y", 3: "b c (x p) (y q) (z r) -> b (c p q r) x y z"}
+SPACE = {2: "b (c p q) x y -> b c (x p) (y q)", 3: "b (c p q r) x y z -> b c (x p) (y q) (z r)"}
+LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 class ConditionalUNet(nn.Module):
@@ -28,6 +31,10 @@ class ConditionalUNet(nn.Module):
         Width and residual blocks of each level.
     block_size
         Edge of the voxel blocks that become channels; 1 turns this off.
+    dims
+        2 or 3: axes of an image.
+    images
+        Channels of the noisy image and of the answer: 1, or 2 for real and imaginary parts.
     norm_groups, head_channels
         Of the group norms and of the attention in the middle.
     """
@@ -40,17 +47,20 @@ class ConditionalUNet(nn.Module):
         channels: Sequence[int],
         blocks: Sequence[int],
         block_size: int = 2,
+        dims: int = 3,
+        images: int = 1,
         norm_groups: int = 16,
         head_channels: int = 32,
     ) -> None:
         super().__init__()
-        self.block_size = block_size
+        self.dims = dims
+        self.edges = dict(zip("pqr"[:dims], [block_size] * dims, strict=True))
         self.multiple = block_size * 2 ** (len(channels) - 1)
-        voxels = block_size**3
+        voxels = block_size**dims
         self.unet = DiffusionModelUNet(
-            spatial_dims=3,
-            in_channels=(1 + maps) * voxels + numbers,
-            out_channels=voxels,
+            spatial_dims=dims,
+            in_channels=(images + maps) * voxels + numbers,
+            out_channels=images * voxels,
             channels=tuple(channels),
             num_res_blocks=tuple(blocks),
             attention_levels=(False,) * len(channels),
@@ -65,17 +75,16 @@ class ConditionalUNet(nn.Module):
         Parameters
         ----------
         x
-            ``(b, 1, X, Y, Z)``, the noisy image; sizes divisible by `multiple`.
+            ``(b, images, X, Y, Z)`` or ``(b, images, X, Y)``, the noisy image; sizes divisible by `multiple`.
         maps
-            ``(b, maps, X, Y, Z)``.
+            ``(b, maps, X, Y, Z)`` or ``(b, maps, X, Y)``.
         numbers
             ``(b, numbers)``.
         t
             ``(b,)``, time from 0 (clean) to 1 (noise).
         """
-        p = self.block_size
-        stacked = rearrange(torch.cat([x, maps], 1), "b c (x p) (y q) (z r) -> b (c p q r) x y z", p=p, q=p, r=p)
-        constants = numbers[:, :, None, None, None].expand(-1, -1, *stacked.shape[2:])
+        stacked = rearrange(torch.cat([x, maps], 1), DEPTH[self.dims], **self.edges)
+        constants = numbers.reshape(*numbers.shape, *[1] * self.dims).expand(-1, -1, *stacked.shape[2:])
         features = torch.cat([stacked, constants.to(stacked.dtype)], 1)
-        v: Tensor = self.unet(features.contiguous(memory_format=torch.channels_last_3d), TIMESTEPS * t)
-        return rearrange(v, "b (p q r) x y z -> b 1 (x p) (y q) (z r)", p=p, q=p, r=p)
+        v: Tensor = self.unet(features.contiguous(memory_format=LAYOUT[self.dims]), TIMESTEPS * t)
+        return rearrange(v, SPACE[self.dims], **self.edges)

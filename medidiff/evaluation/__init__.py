@@ -14,6 +14,8 @@
 
 from medidiff.evaluation.comparison import Seen, evaluate
 from medidiff.evaluation.pairing import Pairing, pair_up
+from medidiff.evaluation.preset import PRESETS, Rules
+from medidiff.evaluation.score import Score, score_pair
 from medidiff.evaluation.table import Row, Table
 
-__all__ = ["Pairing", "Row", "Seen", "Table", "evaluate", "pair_up"]
+__all__ = ["PRESETS", "Pairing", "Row", "Rules", "Score", "Seen", "Table", "evaluate", "pair_up", "score_pair"]

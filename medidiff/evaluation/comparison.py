@@ -1,11 +1,12 @@
 """``evaluate``: every method on every case, one case in memory at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from medidiff.errors import UsageError
+from medidiff.errors import MedidiffError, OutputError, UsageError
 from medidiff.evaluation.attempt import attempt, failed, measured
 from medidiff.evaluation.listing import group_of, read_listing, subject_of
 from medidiff.evaluation.plan import Plan, Planned, plan_cases
@@ -131,9 +132,10 @@ def evaluate(
             run.add(case)
         if progress:
             progress(len(plan.cases), len(plan.cases), "")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, MedidiffError):
         if output is not None:
-            write_cases(table(run.rows, unpaired=plan.unpaired), Path(output))
+            with suppress(OutputError):
+                write_cases(table(run.rows, unpaired=plan.unpaired), Path(output))
         raise
     whole = table(run.rows, unpaired=plan.unpaired)
     if output is not None:

@@ -36,7 +36,7 @@ def markdown(table: Table) -> str:
         _caption(table),
         *_means(told["methods"], main),
         *_comparisons(told["comparisons"], table.methods[0]),
-        *(_means(told["methods"], rest) if rest else []),
+        *(["## Detail, spectrum and calibration", *_means(told["methods"], rest)] if rest else []),
         *[part for group, methods in told["groups"].items() for part in (f"## {group}", *_means(methods, main))],
         *_worst(told["worst_cases"], table.methods),
         *_left(table),

@@ -32,7 +32,7 @@ class Pairing:
 
 
 def pair_up(predictions: Path, references: Path, *, by: str = "auto") -> Pairing:
-    """Pair what is in two folders, or two files whatever they are called.
+    """Pair what is in two folders, or two files (or folders of one DICOM series) whatever they are called.
 
     ``_enhanced`` or ``_recon`` at the end of a stem is ignored, ``_uncertainty`` left out, and so are hidden files.
     Where two files would take the same place, the enhanced one is the prediction and the plain one the reference.
@@ -51,14 +51,19 @@ def pair_up(predictions: Path, references: Path, *, by: str = "auto") -> Pairing
         If a path does not exist, the table cannot be used, or nothing can be paired.
     """
     left, right = find_images(predictions), find_images(references)
-    if predictions.is_file() and references.is_file() and left and right:
-        return Pairing({right[0].key: (left[0], right[0])}, {})
+    if _outright(predictions, left) and _outright(references, right):
+        return Pairing({right[0].shown: (left[0], right[0])}, {})
     pairing = match(left, right, by=by)
     if not pairing.pairs:
         found = f"{len(left)} predictions and {len(right)} references (in {references})"
         hint = f"names must be equal but for {' or '.join(ADDED)}; --pair stem, bids or a table pairs others"
         raise InputError("nothing can be paired", where=str(predictions), found=found, hint=hint)
     return pairing
+
+
+def _outright(root: Path, images: Sequence[Image]) -> bool:
+    """Whether one image was named: a file, or the folder of a DICOM series."""
+    return len(images) == 1 and (root.is_file() or images[0].key == ".")
 
 
 def match(images: Sequence[Image], references: Sequence[Image], *, by: str = "auto", what: str = "") -> Pairing:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medidiff.errors import InputError, UsageError
 from medidiff.evaluation.images import Image, find_images
-from medidiff.evaluation.pairing import Pairing, match, pair_up
+from medidiff.evaluation.pairing import match, pair_up
 
 if TYPE_CHECKING:
     from medidiff.evaluation.measured import Baseline
@@ -118,12 +118,10 @@ def _paired(
     root: Path, references: Path, by: str, unpaired: dict[Path, str], name: str, methods: int
 ) -> Mapping[str, tuple[Image, Image]]:
     pairing = pair_up(root, references, by=by)
-    unpaired |= _named(pairing, f" ({name})" if methods > 1 else "")
+    for path, reason in pairing.unpaired.items():
+        told = f"{reason} ({name})" if methods > 1 else reason
+        unpaired[path] = f"{unpaired[path]}; {told}" if path in unpaired else told
     return pairing.pairs
-
-
-def _named(pairing: Pairing, suffix: str) -> dict[Path, str]:
-    return {path: f"{reason}{suffix}" for path, reason in pairing.unpaired.items()}
 
 
 def _beside(

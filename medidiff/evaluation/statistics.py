@@ -34,7 +34,8 @@ def bootstrap_interval(
     seed
         Of the resampling; the same seed gives the same interval.
     level
-        Nominal coverage. With few people it covers less than it says: about 90 % with seven.
+        Nominal coverage. With few people it covers less than it says: with seven 88 % instead of 95 % where scores
+        are normal, 79 % where they are skewed.
     draws
         Number of resamplings.
 

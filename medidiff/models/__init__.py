@@ -2,6 +2,14 @@
 
 from medidiff.models.condition import MAPS, NUMBERS, Condition, condition_on
 from medidiff.models.inference import PRECISIONS, denoiser_of
+from medidiff.models.planes import (
+    as_channels,
+    as_complex,
+    plane_denoiser,
+    plane_maps,
+    plane_numbers,
+    residual_unit,
+)
 from medidiff.models.store import Model, build_network, check_model, find_model, load_model, read_card, save_model
 
 __all__ = [
@@ -10,12 +18,18 @@ __all__ = [
     "PRECISIONS",
     "Condition",
     "Model",
+    "as_channels",
+    "as_complex",
     "build_network",
     "check_model",
     "condition_on",
     "denoiser_of",
     "find_model",
     "load_model",
+    "plane_denoiser",
+    "plane_maps",
+    "plane_numbers",
     "read_card",
+    "residual_unit",
     "save_model",
 ]

@@ -20,6 +20,13 @@ __all__ = ["SHIPPED", "Model", "build_network", "check_model", "find_model", "lo
 
 SHIPPED = Path(__file__).parent / "weights"
 CARD, WEIGHTS = "card.json", "model.safetensors"
+PLANES = tuple(f"{part} of the {where}" for where in ("plane", "one before", "one after") for part in ("real", "imag"))
+PLANE_NUMBERS = ("log2 acceleration", "log2 noise", "log2 coils", "passes done")
+INPUTS: Mapping[str, Mapping[str, int]] = {
+    "super-resolution": {"maps": len(MAPS), "numbers": len(NUMBERS), "dims": 3, "images": 1},
+    "reconstruction": {"maps": len(PLANES), "numbers": len(PLANE_NUMBERS), "dims": 2, "images": 2},
+}
+"""What goes into the network of each task."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +51,20 @@ class Model:
 
 
 def build_network(card: Mapping[str, Any]) -> ConditionalUNet:
-    """Make the untrained network that a card describes."""
+    """Make the untrained network that a card describes.
+
+    Raises
+    ------
+    ModelError
+        If its task is unknown.
+    """
+    if card["task"] not in INPUTS:
+        raise ModelError(
+            "unknown task", where=str(card.get("name")), found=str(card["task"]), needed=" or ".join(INPUTS)
+        )
     shape = card["network"]
     return ConditionalUNet(
-        maps=len(MAPS),
-        numbers=len(NUMBERS),
+        **INPUTS[card["task"]],
         channels=shape["channels"],
         blocks=shape["blocks"],
         block_size=shape["block_size"],

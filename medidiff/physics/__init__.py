@@ -8,12 +8,15 @@
     Fourier transform, sampling, sensitivities and wavelets as operators.
 ``iterate``
     Conjugate gradients with a discrepancy stop, and FISTA, for any operator.
+``agreement``
+    A proposal pulled to the measurement, as far as its noise allows.
 ``receive``, ``espirit``, ``coils``
     Whitening, cropping, coil compression; sensitivity maps, and the choice among them.
 ``masks``, ``antenna``
     Sampling masks, coils and phase to simulate with.
 """
 
+from medidiff.physics.agreement import Agreement
 from medidiff.physics.fourier import Fourier
 from medidiff.physics.iterate import conjugate_gradients, fista
 from medidiff.physics.linop import Composition, LinearOperator
@@ -23,6 +26,7 @@ from medidiff.physics.solve import consistent, project, relative_residual
 
 __all__ = [
     "PROFILES",
+    "Agreement",
     "Composition",
     "Fourier",
     "LinearOperator",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from medidiff.physics.linop import LinearOperator
 
-__all__ = ["conjugate_gradients", "fista", "gradient_steps"]
+__all__ = ["conjugate_gradients", "fista", "gradient_steps", "power"]
 
 
 def conjugate_gradients(
@@ -16,8 +16,8 @@ def conjugate_gradients(
     y: Tensor,
     *,
     start: Tensor | None = None,
-    weight: float = 0.0,
-    allowed: float = 0.0,
+    weight: float | Tensor = 0.0,
+    allowed: float | Tensor = 0.0,
     iterations: int = 30,
     tolerance: float = 1e-5,
 ) -> tuple[Tensor, int]:
@@ -35,9 +35,9 @@ def conjugate_gradients(
     start
         The proposal to start from and, with a ``weight``, to stay near; zero by default.
     weight
-        Of the proposal, relative to the operator's norm of 1.
+        Of the proposal, relative to the operator's norm of 1; one number or ``(..., 1, 1, 1, 1)``.
     allowed
-        ``||A x - y||`` at which to stop: noise times the root of the number of samples; 0 goes on.
+        ``||A x - y||`` at which to stop: noise times the root of the number of samples; 0 goes on. One or several.
     iterations
         At most.
     tolerance
@@ -60,26 +60,26 @@ def gradient_steps(
     y: Tensor,
     *,
     start: Tensor | None = None,
-    weight: float = 0.0,
-    allowed: float = 0.0,
+    weight: float | Tensor = 0.0,
+    allowed: float | Tensor = 0.0,
     tolerance: float = 1e-5,
 ) -> Iterator[Tensor]:
     """Give the start and then the image after each step of `conjugate_gradients`, until it has converged."""
     x = origin = torch.zeros_like(operator.adjoint(y)) if start is None else start
     s = y - operator.forward(origin)
     r = operator.adjoint(s)
-    p, gamma = r, _power(r)
-    first = _power(operator.adjoint(y)).clamp_min(torch.finfo(gamma.dtype).tiny)
+    p, gamma = r, power(r)
+    first = power(operator.adjoint(y)).clamp_min(torch.finfo(gamma.dtype).tiny)
     while True:
         yield x
-        going = (_power(s) > allowed**2) & (gamma > tolerance**2 * first)
+        going = (power(s) > allowed**2) & (gamma > tolerance**2 * first)
         if not going.any():
             return
         q = operator.forward(p)
-        step = torch.where(going, gamma / (_power(q) + weight * _power(p)).clamp_min(1e-37), 0)
+        step = torch.where(going, gamma / (power(q) + weight * power(p)).clamp_min(1e-37), 0)
         x, s = x + step * p, s - step * q
         r = operator.adjoint(s) - weight * (x - origin)
-        gamma, before = _power(r), gamma
+        gamma, before = power(r), gamma
         p = r + gamma / before.clamp_min(1e-37) * p
 
 
@@ -127,6 +127,6 @@ def fista(
     return x, iterations
 
 
-def _power(x: Tensor) -> Tensor:
+def power(x: Tensor) -> Tensor:
     """``(..., 1, 1, 1, 1)``: squared norm over the last four axes."""
     return x.abs().square().sum((-4, -3, -2, -1), keepdim=True)

@@ -31,18 +31,21 @@ class Pages:
     Raises
     ------
     ResourceError
-        If jinja2 is not installed.
-    OutputError
-        If the folder cannot be written.
+        If what draws pages is not installed.
     """
 
     def __init__(self, output: Path, title: str) -> None:
         self._environment, self._output, self._title = _environment(), output, title
         self._slugs: dict[str, str] = {}
-        make_folder(output / "cases")
 
     def write(self, name: str, told: Mapping[str, Any]) -> None:
-        """Write the page of a case from what the template ``case.html`` takes."""
+        """Write the page of a case from what the template ``case.html`` takes.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
         from markupsafe import Markup
 
         slug = slug_of(name)
@@ -74,6 +77,7 @@ class Pages:
 
     def _stream(self, template: str, told: Mapping[str, Any], path: Path) -> None:
         pieces: Iterator[str] = self._environment.get_template(template).generate(notice=NOTICE, **told)
+        make_folder(path.parent)
         with replacing(path) as stream:
             for piece in pieces:
                 stream.write(piece.encode(errors="backslashreplace"))
@@ -83,7 +87,7 @@ def slug_of(name: str) -> str:
     """Turn a case's name into one that files and addresses can have; different names stay different.
 
     >>> slug_of("sub-01_T1w"), slug_of("a/b c")
-    ('sub-01_T1w', 'a-b-c-4d51c77e')
+    ('sub-01_T1w', 'a-b-c-0af99a60')
     """
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-")[:80]
     if plain == name and plain:

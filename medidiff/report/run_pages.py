@@ -134,4 +134,5 @@ def _noise(told: Any) -> str:
 
 
 def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
-    return {key.replace("_", " "): str(value) for key, value in settings.items() if value not in (None, "", (), {})}
+    kept = {key.replace("_", " "): value for key, value in settings.items() if value not in (None, "", (), {})}
+    return {key: _grid(value) if isinstance(value, Mapping) else str(value) for key, value in kept.items()}

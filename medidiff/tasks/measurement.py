@@ -92,7 +92,7 @@ def measure(
     if noise is not None and not (np.isfinite(noise) and noise >= 0):
         raise UsageError("noise must be 0 or more", found=str(noise))
     data = torch.from_numpy(np.ascontiguousarray(kspace.data)).to(device)
-    mask = torch.from_numpy(kspace.sampled).to(device)
+    mask = torch.from_numpy(kspace.sampled.copy()).to(device)
     given = None if kspace.maps is None else torch.from_numpy(np.ascontiguousarray(kspace.maps)).to(device)
     told: dict[str, Any] = {"coils": len(data), "acceleration": round(mask.numel() / int(mask.sum()), 3)}
     level = None

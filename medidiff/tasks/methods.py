@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from medidiff.errors import UsageError
 from medidiff.physics.iterate import conjugate_gradients, fista
 from medidiff.physics.wavelet import Wavelet, soft_threshold
 from medidiff.tasks.measurement import Measurement
+from medidiff.tasks.refinement import Prior, refine
 
-__all__ = ["METHODS", "Estimate", "Method", "Settings", "cg_sense", "l1_wavelet", "zero_filled"]
+__all__ = ["METHODS", "Estimate", "Method", "Settings", "cg_sense", "diffusion", "l1_wavelet", "zero_filled"]
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,30 @@ class Settings:
         Of the wavelets, relative to the brightness of the zero-filled image.
     seed
         Of what is drawn.
+    prior
+        Of the diffusion method: the model, and how it is asked.
+    detail
+        Of the diffusion method: 0 gives the mean, 1 the first sample.
     """
 
     iterations: int | None = None
     weight: float = 0.003
     seed: int = 0
+    prior: Prior | None = None
+    detail: float = 0.0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Images ``(set, x, y, z)``, complex, one of each set of maps or of each coil, and the iterations they took."""
+    """Images ``(set, x, y, z)``, complex, one of each set of maps or of each coil, and the iterations they took.
+
+    ``samples``, ``(k, set, x, y, z)``, are other images that explain the measurement, where a method draws such.
+    """
 
     images: Tensor
     iterations: int = 0
     coilwise: bool = False
+    samples: Tensor | None = None
 
 
 Method = Callable[[Measurement, Settings], Estimate]
@@ -102,7 +114,26 @@ def l1_wavelet(measurement: Measurement, settings: Settings) -> Estimate:
     return Estimate(x, taken)
 
 
-METHODS: Mapping[str, Method] = {"zero-filled": zero_filled, "cg-sense": cg_sense, "l1-wavelet": l1_wavelet}
+def diffusion(measurement: Measurement, settings: Settings) -> Estimate:
+    """Refine by a network that knows heads, with its answers pulled to the data; see `medidiff.tasks.refinement`.
+
+    The samples' deviation from the mean is multiplied by the model's ``spread_factor``.
+    """
+    if settings.prior is None:
+        raise UsageError("diffusion needs a model")
+    found = refine(measurement, settings.prior)
+    factor = float(settings.prior.model.card.get("spread_factor", 1))
+    samples = found.mean + factor * (found.samples - found.mean) if len(found.samples) else None
+    image = found.mean if samples is None else found.mean + settings.detail * (samples[0] - found.mean)
+    return Estimate(image, found.evaluations, samples=samples)
+
+
+METHODS: Mapping[str, Method] = {
+    "zero-filled": zero_filled,
+    "cg-sense": cg_sense,
+    "l1-wavelet": l1_wavelet,
+    "diffusion": diffusion,
+}
 """Methods by the name that options have for them."""
 
 

@@ -2,16 +2,21 @@
 
 import platform
 import time
+from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from medidiff import __version__
 from medidiff.errors import UsageError
 from medidiff.kspace import KSpace
+from medidiff.models import Model
+from medidiff.physics.determined import determined
 from medidiff.physics.espirit import CROP, KERNEL
 from medidiff.physics.fourier import middle
 from medidiff.physics.receive import resized
@@ -19,6 +24,7 @@ from medidiff.tasks.device import choose_device, forget_peak_memory, peak_memory
 from medidiff.tasks.measurement import Measurement, measure
 from medidiff.tasks.methods import METHODS, Estimate, Settings, zero_filled
 from medidiff.tasks.provenance import NOTICE
+from medidiff.tasks.refinement import Asked, brightness, prior_of
 from medidiff.tasks.result import Result
 from medidiff.volume import Volume
 
@@ -38,6 +44,13 @@ def reconstruct(
     seed: int = 0,
     device: str = "auto",
     complex_image: bool = False,
+    model: Model | str | Path = "recon-brain",
+    passes: int | None = None,
+    steps: int | None = None,
+    samples: int = 1,
+    detail: float = 0.0,
+    precision: str = "auto",
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Result:
     """Make an image of what coils measured.
 
@@ -49,7 +62,7 @@ def reconstruct(
     kspace
         ``(coil, x, y, z)``: a stack of slices or a volume.
     method
-        A key of `medidiff.tasks.methods.METHODS`: zero-filled, cg-sense or l1-wavelet.
+        A key of `medidiff.tasks.methods.METHODS`: zero-filled, cg-sense, l1-wavelet or diffusion.
     iterations
         At most; by default the method's own number.
     weight
@@ -66,35 +79,49 @@ def reconstruct(
         auto, cpu, cuda or cuda:N.
     complex_image
         Return complex values; their phase is that of the principal coil.
+    model, passes, precision
+        Of diffusion: name or folder of a model or one already loaded; evaluations for the mean; auto, fp32, bf16, fp16.
+    samples, steps, detail
+        Of diffusion: with 2 samples or more their standard deviation is the uncertainty; evaluations for each;
+        0 gives the mean, 1 the first sample.
+    progress
+        Called with the share of the evaluations that are done.
 
     Returns
     -------
     Result
         Magnitude, float32 (or complex64), in the scale of a root sum of squares of the coils' images, on the grid of
-        the field of view that the header asks for. ``residual_before`` is that of the zero-filled image.
+        the field of view that the header asks for. ``residual_before`` is that of the zero-filled image. From
+        diffusion, with ``inferred``.
 
     Raises
     ------
     UsageError
         If the method is unknown or a figure makes no sense.
+    ModelError
+        If the model cannot be loaded.
     InputError
         If the measurement cannot be used.
     """
     _check(method, iterations=iterations, weight=weight, coils=coils, kernel=kernel, crop=crop)
     began, where = time.perf_counter(), choose_device(device)
     forget_peak_memory(where)
+    prior = None
+    if method == "diffusion":
+        asked = Asked(passes, steps, samples, detail, seed, precision)
+        prior = prior_of(model, asked, device=where, progress=progress)
     calibrate = method != "zero-filled" or complex_image
     measurement = measure(
         kspace, coils=coils, kernel=kernel, crop=crop, noise=noise, seed=seed, device=where, calibrate=calibrate
     )
     solve = zero_filled if measurement.full else METHODS[method]
-    settings = Settings(iterations, weight, seed)
-    estimate = solve(measurement, settings)
+    estimate = solve(measurement, Settings(iterations, weight, seed, prior, detail))
     images = _combined(measurement, estimate) if complex_image else estimate.images
     volume = _volume(kspace, images, complex_image)
     before, after, told = _residuals(measurement, estimate)
     options = {"method": method, "iterations": estimate.iterations, "seed": seed}
     options |= {"weight": weight} if method == "l1-wavelet" else {}
+    options |= {} if prior is None else prior.told() | {"detail": detail}
     provenance = {
         "notice": NOTICE,
         **options,
@@ -108,7 +135,8 @@ def reconstruct(
         "peak_memory_mb": round(peak_memory_mb(where)),
         "versions": _versions(),
     }
-    return Result(volume, None, before, after, provenance)
+    inferred = None if prior is None else _inferred(kspace, measurement)
+    return Result(volume, _uncertainty(kspace, estimate), before, after, provenance, inferred)
 
 
 def _check(method: str, *, iterations: int | None, **figures: float) -> None:
@@ -141,6 +169,29 @@ def _volume(kspace: KSpace, images: Tensor, complex_image: bool) -> Volume:
     array = kept[0] if complex_image else torch.linalg.vector_norm(kept, dim=0)
     meta = {"xform_code": int(kspace.meta.get("geometry_known", True))}
     return Volume(array.cpu().numpy(), geometry, meta)
+
+
+def _uncertainty(kspace: KSpace, estimate: Estimate) -> Volume | None:
+    """Standard deviation of the samples' magnitudes, if there are two or more."""
+    if estimate.samples is None or len(estimate.samples) < 2:
+        return None
+    drawn = [_volume(kspace, images, complex_image=False) for images in estimate.samples]
+    spread = np.stack([one.array for one in drawn]).std(0, ddof=1)
+    return Volume(spread.astype(np.float32), drawn[0].geometry, drawn[0].meta)
+
+
+def _inferred(kspace: KSpace, measurement: Measurement) -> Volume:
+    """What the measurement leaves open of each voxel; 0 where there is no map, for there nothing is inferred."""
+    operator, y = measurement.operator, measurement.y
+    start = operator.adjoint(y)
+    known = determined(operator, y, noise=measurement.noise, brightness=brightness(start), axes=measurement.encoded)
+    seen = torch.ones_like(known) if measurement.maps.maps is None else measurement.maps.maps.abs().amax(1)
+    left = ((1 - known) * (seen > 0))[0]
+    array = left[middle(left.shape, tuple(kspace.keep or left.shape))]
+    matrix = tuple(kspace.matrix or array.shape)
+    fine = interpolate(array[None, None], size=matrix, mode="trilinear")[0, 0] if matrix != array.shape else array
+    geometry = kspace.geometry.cropped(tuple(array.shape)).interpolated(matrix)
+    return Volume(fine.cpu().numpy(), geometry, {"xform_code": int(kspace.meta.get("geometry_known", True))})
 
 
 def _residuals(measurement: Measurement, estimate: Estimate) -> tuple[float, float, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What a task gives back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from medidiff.kspace import KSpace
@@ -24,6 +24,8 @@ class Result:
         ``||A x - y|| / ||y||`` of the plain interpolation and of the result.
     provenance
         Everything needed to make it again, ready for JSON.
+    inferred
+        Of undersampled k-space: the share of each voxel that the measurement does not determine, from 0 to 1.
     """
 
     volume: Volume
@@ -31,6 +33,7 @@ class Result:
     residual_before: float
     residual_after: float
     provenance: Mapping[str, Any]
+    inferred: Volume | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,4 +46,4 @@ class SimulatedKSpace(Result):
         What was measured.
     """
 
-    kspace: KSpace
+    kspace: KSpace = field(kw_only=True)

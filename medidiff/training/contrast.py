@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import conv3d
 
-__all__ = ["blurred", "remapped", "rendered", "shaded"]
+__all__ = ["blurred", "remapped", "rendered", "shaded", "varied"]
 
 WHITE = frozenset({2, 7, 16, 28, 41, 46, 60, 77, 85})
 GREY = frozenset({3, 8, 10, 11, 12, 13, 17, 18, 26, 42, 47, 49, 50, 51, 52, 53, 54, 58})
@@ -16,6 +16,29 @@ FLUID = frozenset({4, 5, 14, 15, 24, 43, 44})
 
 WEIGHTINGS = ((0.9, 0.6, 0.15), (0.35, 0.55, 1.0), (0.65, 0.8, 0.9), (0.6, 0.8, 0.1))
 """Brightness of white matter, grey matter and fluid in T1w, T2w, PD and FLAIR images."""
+
+
+def varied(x: Tensor, labels: NDArray[np.int64] | None, remap: float, rng: Generator, noise: torch.Generator) -> Tensor:
+    """Give patches of a head another contrast, shading and brightness than they have.
+
+    Parameters
+    ----------
+    x
+        ``(n, 1, X, Y, Z)``, brightness about 0 to 1, or indices into ``labels``.
+    labels
+        Label numbers, if these are to be rendered.
+    remap
+        Share of the images that pass through a random curve.
+    """
+    if labels is not None:
+        x = rendered(x, labels, rng, noise)
+    elif rng.random() < remap:
+        x = remapped(x, rng)
+    elif rng.random() < 0.4:
+        x = x.clamp_min(0) ** rng.uniform(0.75, 1.35)
+    if rng.random() < 0.3:
+        x = shaded(x, rng)
+    return x * rng.uniform(0.8, 1.15)
 
 
 def remapped(x: Tensor, rng: Generator) -> Tensor:

@@ -2,9 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,8 @@ from torch import Tensor, nn
 from medidiff.diffusion import alpha_sigma, velocity
 from medidiff.errors import ModelError
 from medidiff.models import build_network, save_model
-from medidiff.training.heads import Head, load_heads
-from medidiff.training.pairs import Pairs, draw_batch
+from medidiff.training.lessons import lessons
+from medidiff.training.pairs import Pairs
 from medidiff.training.recipe import Optimisation, Recipe, read_recipe
 from medidiff.training.team import Team, join
 from medidiff.training.validate import validation_scores
@@ -72,9 +70,8 @@ def train(
         state.load()
     elif team.leads:
         (recipe.output / CURVES).unlink(missing_ok=True)
-    heads = load_heads(recipe, team.place)
     last = min(recipe.optimisation.steps, stop_after or recipe.optimisation.steps)
-    for step, pairs in _batches(heads, recipe, team, state.step, last):
+    for step, pairs in lessons(recipe, team, state.step, last, lambda: state.answer):
         loss = state.advance(step, pairs)
         if team.leads:
             _keep_records(recipe, state, float(loss), last, progress)
@@ -94,36 +91,13 @@ def _keep_records(recipe: Recipe, state: "_State", loss: float, last: int, progr
         state.save()
 
 
-def _batches(heads: list[Head], recipe: Recipe, team: Team, first: int, last: int) -> Iterator[tuple[int, Pairs]]:
-    """Batches by step, the next one drawn on a stream of its own while the last is learnt from."""
-    how, groups = recipe.optimisation, team.share(recipe.optimisation.groups)
-    stream = torch.cuda.Stream() if heads[0].voxels.is_cuda else None  # type: ignore[no-untyped-call]
-
-    def draw(step: int) -> tuple[Pairs, Any]:
-        with torch.cuda.stream(stream) if stream else nullcontext():
-            seed = team.seed(recipe.seed, step)
-            pairs = draw_batch(heads, seed=seed, groups=groups, patches=how.patches, size=how.patch)
-            return pairs, stream.record_event() if stream else None
-
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(draw, first) if first < last else None
-        for step in range(first, last):
-            assert coming is not None  # noqa: S101 - for the type checker
-            pairs, ready = coming.result()
-            if ready is not None:
-                torch.cuda.current_stream().wait_event(ready)
-                for tensor in vars(pairs).values():
-                    tensor.record_stream(torch.cuda.current_stream())
-            coming = pool.submit(draw, step + 1) if step + 1 < last else None
-            yield step, pairs
-
-
 class _State:
     """Weights, their running average and the optimiser's memory."""
 
     def __init__(self, recipe: Recipe, team: Team) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.team, self.step, self._started = recipe, team, 0, time.perf_counter()
+        self.answer = torch.empty(0)
         self._before, place = 0.0, team.place
         self.network = build_network(recipe.card).to(place)
         how = recipe.optimisation
@@ -147,10 +121,11 @@ class _State:
         for group in self.optimiser.param_groups:
             group["lr"] = _rate(how, step)
         regression, blind = self.recipe.card["kind"] == "regression", step >= how.noisy_start
-        learnt, (x, v, t) = _lessons(pairs, how, self.team.seed(self.recipe.seed, step), regression, blind)
+        learnt, (x, v, t) = _asked(pairs, how, self.team.seed(self.recipe.seed, step), regression, blind)
         place = self.team.place.type
         with torch.autocast(place, torch.bfloat16, enabled=place == "cuda"):
             answer = self.forward(x, learnt.maps, learnt.numbers, t)
+        self.answer = answer.detach()[: len(pairs.residual)]
         loss = (answer.float() - v).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -192,7 +167,7 @@ class _State:
         self.average, self.step, self._before = state["average"], state["step"], state["seconds"]
 
 
-def _lessons(
+def _asked(
     pairs: Pairs, how: Optimisation, seed: tuple[int, ...], regression: bool, blind: bool
 ) -> tuple[Pairs, Noised]:
     """What is learnt of a batch: each pair once, and a share of them ``again`` at a random time."""
@@ -215,7 +190,7 @@ def _noised(r0: Tensor, seed: tuple[int, ...], pure: float, blind: bool) -> Nois
     if blind:
         return torch.zeros_like(r0), -r0, torch.ones_like(t)
     eps = torch.randn(r0.shape, generator=generator, device=r0.device)
-    alpha, sigma = (a.reshape(-1, 1, 1, 1, 1) for a in alpha_sigma(t))
+    alpha, sigma = (a.reshape(-1, *[1] * (r0.ndim - 1)) for a in alpha_sigma(t))
     return alpha * r0 + sigma * eps, velocity(r0, eps, t), t
 
 

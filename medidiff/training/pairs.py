@@ -10,11 +10,11 @@ from torch import Tensor
 
 from medidiff.models import condition_on
 from medidiff.physics import PROFILES, SliceProfile
-from medidiff.training.contrast import remapped, rendered, shaded
+from medidiff.training.contrast import varied
 from medidiff.training.heads import Head
 from medidiff.volume import Geometry
 
-__all__ = ["Pairs", "draw_batch", "draw_pairs"]
+__all__ = ["Pairs", "chosen_heads", "draw_batch", "draw_pairs"]
 
 MARGIN = 16
 """Most voxels measured beyond each face of a patch, so that its edges are like any other place in a head."""
@@ -42,12 +42,16 @@ def draw_batch(heads: Sequence[Head], *, seed: Sequence[int], groups: int, patch
         Heads, patches of each, and the patches' edge in voxels.
     """
     rng = np.random.default_rng(list(seed))
-    counts = {id(h.group): sum(o.group is h.group for o in heads) for h in heads}
-    weights = np.array([h.group.weight / counts[id(h.group)] for h in heads])
-    chosen = rng.choice(len(heads), groups, p=weights / weights.sum())
-    drawn = [draw_pairs(heads[i], rng, patches, size) for i in chosen]
+    drawn = [draw_pairs(head, rng, patches, size) for head in chosen_heads(heads, rng, groups)]
     parts = (torch.cat([getattr(d, name) for d in drawn]) for name in ("residual", "maps", "numbers"))
     return Pairs(*parts)
+
+
+def chosen_heads(heads: Sequence[Head], rng: Generator, number: int) -> list[Head]:
+    """Draw heads by the weight of their group, which those of a group share."""
+    counts = {id(h.group): sum(o.group is h.group for o in heads) for h in heads}
+    weights = np.array([h.group.weight / counts[id(h.group)] for h in heads])
+    return [heads[i] for i in rng.choice(len(heads), number, p=weights / weights.sum())]
 
 
 def draw_pairs(head: Head, rng: Generator, patches: int, size: int) -> Pairs:
@@ -113,16 +117,7 @@ def _image(
     noise: torch.Generator,
 ) -> Tensor:
     """``(n, 1, *region)``, brightness about 0 to 1."""
-    x = head.patches(corners, order, region)
-    if head.labels is not None:
-        x = rendered(x, head.labels, rng, noise)
-    elif rng.random() < head.group.remap:
-        x = remapped(x, rng)
-    elif rng.random() < 0.4:
-        x = x.clamp_min(0) ** rng.uniform(0.75, 1.35)
-    if rng.random() < 0.3:
-        x = shaded(x, rng)
-    return x * rng.uniform(0.8, 1.15)
+    return varied(head.patches(corners, order, region), head.labels, head.group.remap, rng, noise)
 
 
 def _measured(x: Tensor, operator: SliceProfile, rng: Generator, noise: torch.Generator) -> tuple[Tensor, float]:

@@ -51,6 +51,8 @@ class Optimisation:
     ``again`` is for a diffusion: every pair is learnt at time 1, as a regression learns it (from nothing instead of
     noise after ``noisy_start`` steps, ``pure_noise`` has no say), and this share of the pairs once more at a random
     time.
+
+    ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before.
     """
 
     steps: int
@@ -64,18 +66,20 @@ class Optimisation:
     pure_noise: float = 0.5
     noisy_start: int = 0
     again: float = 0.0
+    passes: int = 1
     compile: bool = False
     checkpoint_every: int = 500
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Heads of other persons, degraded and enhanced through the task itself."""
+    """Heads of other persons, degraded and enhanced through the task itself: thick slices, or undersampled planes."""
 
     files: list[str] = field(default_factory=list)
     axes: list[int] = field(default_factory=list)
     every: int = 1000
     spacing: float = 5.0
+    acceleration: float = 8.0
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ def test_what_makes_no_sense_is_one_clear_line(options, reason, call, tmp_path):
     assert told.exit_code == 2, told.stderr
     assert reason in told.stderr
     assert len(told.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_groups_and_pairs_come_from_tables(call, tmp_path):

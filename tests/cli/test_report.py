@@ -4,8 +4,10 @@ import sys
 
 import pytest
 
+from medidiff.cli.counting import counting
 from medidiff.io import write_nifti
 from tests.bad_files import good
+from tests.dicoms import Plan, slices, values, write
 from tests.evaluation.making import GRID, blurred, head, study
 
 
@@ -69,3 +71,29 @@ def test_without_the_extra_scores_are_written_all_the_same(cli, tmp_path, monkey
     monkeypatch.undo()
     told = cli("evaluate", "-p", roots["good"], "-r", tmp_path / "r", "-o", tmp_path / "out")
     assert "see " + str(tmp_path / "out" / "report.html") in told.stderr
+
+
+def test_pages_of_dicom_name_nobody(cli, calls, tmp_path):
+    write(slices(Plan(values((20, 22, 8)))), tmp_path / "in" / "Doe^Jane")
+    told = cli("enhance", "-i", tmp_path / "in", "-o", tmp_path / "out", "--report", "--format", "dicom")
+    assert told.exit_code == 0, told.stderr
+    pages = [tmp_path / "out" / "report.html", *(tmp_path / "out" / "cases").iterdir()]
+    assert len(pages) == 2
+    for page in pages:
+        text = page.read_text()
+        assert "result minus cubic" in text
+        assert not any(name in text for name in ("Doe", "HOSP-4711", str(tmp_path)))
+
+
+def test_a_long_folder_tells_how_far_it_is(capsys, monkeypatch):
+    clock = iter(range(0, 1000, 40))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with counting(quiet=False) as count:
+        assert count is not None
+        for done in range(4):
+            count(done, 4, f"case-{done}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("[1/4] case-1, about ")
+    assert len(lines) == 3
+    with counting(quiet=True) as count:
+        assert count is None

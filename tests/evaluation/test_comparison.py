@@ -1,16 +1,20 @@
 """Several methods on the same people."""
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from medidiff.errors import GeometryError, InputError, ResourceError, UsageError
+from medidiff.errors import GeometryError, InputError, OutputError, ResourceError, UsageError
 from medidiff.evaluation import evaluate
 from medidiff.evaluation import table as tables
+from medidiff.evaluation.measured import Measured
 from medidiff.io.nifti import write_nifti
+from medidiff.tasks import simulate_thick_slices
 from medidiff.volume import Volume
 from tests.evaluation.making import GRID, blurred, folders, head, save, study
 
@@ -199,13 +203,60 @@ def test_options_that_make_no_sense_are_refused_before_the_work(how, error, fold
     assert not (out / "cases.csv").exists()
 
 
-def test_an_interrupt_keeps_the_rows_that_were_finished(tmp_path):
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, OutputError])
+def test_whatever_stops_a_run_keeps_the_rows_that_were_finished(reason, tmp_path):
     roots = study(tmp_path, subjects=3)
 
     def stop(done, total, name):
         if done == 2:
-            raise KeyboardInterrupt
+            raise reason("stop")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(reason):
         evaluate(roots, tmp_path / "r", tmp_path / "out", progress=stop)
     assert len((tmp_path / "out" / "cases.csv").read_text().splitlines()) == 5
+
+
+def test_volumes_of_a_case_are_gone_when_the_next_one_comes(tmp_path):
+    """Memory does not grow with the number of cases."""
+    roots = study(tmp_path, subjects=3)
+    alive: list[weakref.ref[Volume]] = []
+
+    def look(seen):
+        gc.collect()
+        assert [ref for ref in alive if ref() is not None] == []
+        alive.extend(weakref.ref(image) for image in (*seen.images.values(), seen.truth.volume))
+
+    evaluate(roots, tmp_path / "r", look=look)
+    assert len(alive) == 9
+
+
+def test_a_case_without_a_mask_is_told_before_the_work(folders, tmp_path):
+    p, r, _ = folders
+    for name in ("x", "y"):
+        save(r, name, head())
+        save(p, name, head())
+    save(tmp_path / "masks", "x", np.ones(GRID.shape))
+    with pytest.raises(InputError, match="y: a case has no mask"):
+        evaluate(p, r, region=tmp_path / "masks")
+
+
+def test_two_scans_of_one_head_are_not_two_heads(tmp_path):
+    for spacing in ("3mm", "5mm"):
+        for seed in range(4):
+            truth = head(seed)
+            for place, sd in (("r", 0), ("one", 0.4), ("two", 0.7)):
+                save(tmp_path / place / spacing, f"ds1_sub-{seed}_T1w", blurred(truth, sd) if sd else truth)
+    table = evaluate({"one": tmp_path / "one", "two": tmp_path / "two"}, tmp_path / "r", group="folder")
+    told = table.summary["comparisons"][0]
+    assert (told["n"], told["subjects"]) == (8, 4)
+    assert told["p"] == pytest.approx(2 / 2**4)
+    assert table.groups == ("3mm", "5mm")
+
+
+@pytest.mark.parametrize("profile", ["rect", "gaussian"])
+def test_the_data_residual_knows_the_profile_and_the_thickness_that_the_sidecar_tells(profile):
+    truth = Volume(head(), GRID)
+    thick = simulate_thick_slices(truth, spacing=4.8, slice_thickness=2.4, axis="z", profile=profile)
+    assert Measured(thick).residual(truth) == pytest.approx(0, abs=1e-6)
+    assert (Measured(replace(thick, meta={})).residual(truth) or 0) > 0.01
+    assert (Measured(thick).residual(Volume(blurred(head()), GRID)) or 0) > 0.01

@@ -145,3 +145,18 @@ def test_what_one_method_lacks_is_told_and_the_others_are_scored(tmp_path):
     told = evaluate(roots, tmp_path / "r")
     assert told.counts() == {"scored": 3, "failed": 0, "unpaired": 1}
     assert list(told.unpaired.values()) == ["no prediction of this name (bad)"]
+    save(tmp_path / "r", "sub-99_T1w", head())
+    lonely = evaluate(roots, tmp_path / "r").unpaired[tmp_path / "r" / "sub-99_T1w.nii.gz"]
+    assert lonely == "no prediction of this name (good); no prediction of this name (bad)"
+
+
+@pytest.mark.realdata
+def test_a_real_series_is_its_reference_wherever_that_stores_its_voxels(shared):
+    """Another program's NIfTI of the same series, flipped: the same values at the same places in space."""
+    (series,) = (shared / "dicom" / "dcm_qa_xa30" / "In").glob("5_*")
+    (reference,) = (shared / "dicom" / "dcm_qa_xa30" / "Ref").glob("5_*.nii.gz")
+    (refused,) = evaluate(series, reference)
+    assert "not on the reference's grid" in refused.score.error
+    (told,) = evaluate(series, reference, resample=True, region="all")
+    assert told.score.metrics["psnr"] > 80
+    assert "resampled" in told.score.note

@@ -8,9 +8,9 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio
 
 from medidiff import metrics
-from medidiff.evaluation import evaluate
+from medidiff.evaluation import evaluate, score_pair
 from medidiff.evaluation.preset import ALONG, PRESETS
-from medidiff.volume import Geometry
+from medidiff.volume import Geometry, Volume
 from tests.evaluation.making import GRID, folders, head, save
 
 __all__ = ["folders"]
@@ -37,6 +37,14 @@ def test_scores_are_those_of_the_metrics_and_of_scikit_image(folders):
         assert told["metrics"][name] == pytest.approx(value, rel=1e-6)
         both = [case["metrics"][name] for case in summary["metric_per_case"]]
         assert summary["mean"][name] == pytest.approx(np.mean(both))
+
+
+def test_volumes_in_memory_get_the_same_scores(folders):
+    p, r, _ = folders
+    save(r, "x", head())
+    save(p, "x", head() + 1)
+    told = score_pair(Volume(head() + 1, GRID), Volume(head(), GRID))
+    assert told.metrics == pytest.approx(next(iter(evaluate(p, r))).score.metrics)
 
 
 def test_both_files_tell_the_same_and_say_what_head_and_range_mean(folders):

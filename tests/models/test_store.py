@@ -43,6 +43,11 @@ def test_a_loaded_network_is_ready_to_infer(folder):
     assert all(p.dtype == torch.float32 and not p.requires_grad for p in network.parameters())
 
 
+def test_an_unknown_task_is_refused(folder):
+    change_card(folder, task="segmentation")
+    assert "unknown task" in refusal(load_model, folder)
+
+
 def test_saving_again_replaces_and_leaves_nothing_else(folder):
     make_model(folder, version="1")
     assert load_model(folder).label == "toy 1"

@@ -94,6 +94,15 @@ def test_the_slider_moves_the_edge_between_input_and_reference(page):
     assert page.execute_script(style) == "inset(0px 0px 0px 60%)"
 
 
+def test_the_edge_follows_the_pointer(page):
+    from selenium.webdriver import ActionChains
+
+    stack = page.find_element("css selector", ".viewer .stack")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", stack)
+    ActionChains(page).move_to_element_with_offset(stack, round(0.3 * stack.size["width"]), 0).perform()
+    assert shown(page)[2] == pytest.approx(80, abs=1)
+
+
 def test_everything_can_be_done_by_keyboard(page):
     page.execute_script("document.querySelector('.viewer').focus()")
     keys = viewer(page)

@@ -173,8 +173,15 @@ def test_a_run_is_shown_before_and_after_with_its_warnings(tmp_path):
         {"name": name, "status": status, "residual": "", "seconds": "3.0 s", "note": note}
         for name, status, note in (("a", "done", ""), ("b", "failed", "no image"))
     ]
-    text = pages.close(rows, {"seed": 0, "like": None}).read_text()
-    for told in ("0.05 before, 1e-06 after", "outside of what the model knows", "toy 1", "uncertainty", "no image"):
+    text = pages.close(rows, {"seed": 0, "axis": None, "like": GRID.as_dict()}).read_text()
+    for told in (
+        "0.05 before, 1e-06 after",
+        "outside of what the model knows",
+        "toy 1",
+        "uncertainty",
+        "no image",
+        "20 x 22 x 24",
+    ):
         assert told in text
     assert Parsed(text).open == []
 

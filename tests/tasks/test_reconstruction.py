@@ -9,12 +9,14 @@ from medidiff.io.kspace import read_kspace
 from medidiff.kspace import KSpace
 from medidiff.physics import Fourier
 from medidiff.tasks import reconstruct, simulate_kspace
-from medidiff.tasks.methods import METHODS
+from medidiff.tasks.methods import METHODS as ALL
 from medidiff.volume import Volume
 from tests.kspaces import FORMS, kspace
 from tests.physics.heads import coils, grid, head, lines, measured
 
 SHAPE = (48, 40, 1)
+METHODS = [name for name in ALL if name != "diffusion"]
+"""Those that need no model; for the other see test_refinement."""
 
 
 @pytest.fixture(params=METHODS, ids=str)

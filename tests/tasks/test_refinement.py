@@ -1,0 +1,207 @@
+"""The diffusion method: whatever a network says, the image agrees with the data; what it knows makes it better."""
+
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from medidiff.diffusion import ConditionalUNet
+from medidiff.errors import ModelError, UsageError
+from medidiff.kspace import KSpace
+from medidiff.models import Model, as_channels, load_model, residual_unit
+from medidiff.tasks import reconstruct
+from medidiff.tasks.measurement import measure
+from medidiff.tasks.planes import first_estimate, planes_of
+from medidiff.tasks.refinement import Asked, brightness, prior_of, refine
+from tests.physics.heads import coils, grid, head, lines, measured
+from tests.toy import PLANE_CARD, make_model
+
+SHAPE = (48, 40, 3)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return load_model(make_model(tmp_path_factory.mktemp("recon"), **PLANE_CARD))
+
+
+def scan(acceleration=3.0, *, noise=0.01, shape=SHAPE, number=6):
+    _, _, y = measured(shape, number=number, noise=noise)
+    mask = lines(shape[1], acceleration=acceleration, calibration=10)
+    return KSpace(
+        (y * mask).numpy(), grid(shape), (0, 1), np.broadcast_to(mask.numpy(), shape), meta={"noise_sd": noise}
+    )
+
+
+def known(scan):
+    """Measured with the true maps, so that the truth is the image that the data see."""
+    maps = coils(SHAPE, number=6)[1].numpy()
+    return measure(
+        replace(scan, maps=maps), coils=12, kernel=6, crop=0.8, noise=None, seed=0, device=torch.device("cpu")
+    )
+
+
+def asking(model, **told):
+    return prior_of(model, Asked(**told), device=torch.device("cpu"), progress=lambda share: None)
+
+
+class Knowing(nn.Module):
+    """Answers the residual to the truth, as a perfect network would: at time 1 the mean, later the same."""
+
+    multiple = 4
+
+    def __init__(self, truth, bright):
+        super().__init__()
+        self.truth, self.bright, self.calls = truth, bright, []
+
+    def forward(self, x, maps, numbers, t):
+        place = len(self.calls) % self.truth.shape[-1]
+        self.calls.append(float(t[0]))
+        unit = residual_unit(2 ** float(numbers[0, 0]), int(numbers[0, 3]))
+        r0 = (as_channels(self.truth[0, ..., place] / self.bright)[None] - maps[:, :2]) / unit
+        angle = t.reshape(-1, 1, 1, 1) * torch.pi / 2
+        return (torch.cos(angle) * x - r0) / torch.sin(angle)
+
+
+@pytest.fixture
+def knowing():
+    truth = coils(SHAPE, number=6)[0]
+    planes = planes_of(known(scan()))
+    bright = brightness(first_estimate(planes.operator, planes.y, allowed=planes.allowed))
+    return Model(cast(ConditionalUNet, Knowing(truth, bright)), PLANE_CARD | {"sha256": ""})
+
+
+def error(image):
+    truth = coils(SHAPE, number=6)[0]
+    return float(torch.linalg.vector_norm(image - truth) / torch.linalg.vector_norm(truth))
+
+
+def test_one_pass_of_a_network_that_knows_gives_the_truth(knowing):
+    found = refine(known(scan()), asking(knowing, passes=1))
+    assert error(found.mean) < 0.01
+    assert found.evaluations == 1
+    assert len(found.samples) == 0
+
+
+def test_samples_of_a_network_that_knows_are_the_truth(knowing):
+    found = refine(known(scan()), asking(knowing, passes=1, samples=2, steps=4))
+    assert found.samples.shape == (2, 1, *SHAPE)
+    assert all(error(sample) < 0.02 for sample in found.samples)
+    assert found.evaluations == 5
+
+
+def test_every_pass_asks_at_time_one_and_every_sample_at_its_times(knowing):
+    refine(known(scan()), asking(knowing, passes=2, samples=2, steps=3))
+    calls = knowing.network.calls[:: SHAPE[2]]
+    assert calls[:2] == [1, 1]
+    assert calls[2:5] == calls[5:]
+    assert calls[2] == 1
+    assert calls[2] > calls[3] > calls[4] > 0
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_whatever_the_network_says_the_data_are_met(toy, noise):
+    result = reconstruct(scan(noise=noise), "diffusion", model=toy, device="cpu")
+    plain = reconstruct(scan(noise=noise), "cg-sense", device="cpu")
+    assert result.residual_after < 1.5 * plain.residual_after + 0.02
+
+
+def test_the_result_tells_how_it_was_made(toy):
+    result = reconstruct(scan(), "diffusion", model=toy, samples=3, steps=2, passes=2, device="cpu")
+    told = result.provenance
+    assert told["model"]["name"] == "plane toy"
+    assert [told[name] for name in ("passes", "samples", "steps", "iterations")] == [2, 3, 2, 4]
+    assert result.uncertainty is not None
+    assert result.uncertainty.geometry.shape == result.volume.geometry.shape == SHAPE
+    assert (result.uncertainty.array > 0).any()
+
+
+def test_one_sample_tells_no_uncertainty(toy):
+    assert reconstruct(scan(), "diffusion", model=toy, device="cpu").uncertainty is None
+
+
+def test_the_same_seed_gives_the_same_and_another_another(toy):
+    one, same, other = (
+        reconstruct(scan(), "diffusion", model=toy, detail=1, steps=2, seed=seed, device="cpu").volume.array
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_detail_goes_from_the_mean_to_the_first_sample(toy):
+    full, half, none = (
+        reconstruct(scan(), "diffusion", model=toy, detail=d, steps=2, device="cpu", complex_image=True).volume.array
+        for d in (1.0, 0.5, 0.0)
+    )
+    np.testing.assert_allclose(half, (full + none) / 2, atol=1e-5)
+    assert not np.allclose(full, none, atol=1e-3)
+
+
+def inferred(acceleration, toy):
+    result = reconstruct(scan(acceleration), "diffusion", model=toy, device="cpu")
+    assert result.inferred is not None
+    return result.inferred.array
+
+
+def test_what_is_inferred_is_told_voxel_by_voxel(toy):
+    little, much = (inferred(acceleration, toy) for acceleration in (2.0, 4.0))
+    inside = head(SHAPE).numpy() > 0
+    assert little.shape == SHAPE
+    assert little.min() >= 0
+    assert much.max() <= 1
+    assert little[inside].mean() < much[inside].mean()
+
+
+def test_classical_methods_infer_nothing():
+    assert reconstruct(scan(), "cg-sense", device="cpu").inferred is None
+
+
+def test_progress_reaches_all_and_never_goes_back(toy):
+    shares: list[float] = []
+    reconstruct(scan(), "diffusion", model=toy, samples=2, steps=2, device="cpu", progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+
+
+def test_a_single_slice_is_the_same_alone_and_as_a_stack_of_one(toy):
+    one = scan(shape=(48, 40, 1))
+    result = reconstruct(one, "diffusion", model=toy, device="cpu")
+    assert result.volume.array.shape == (48, 40, 1)
+    assert np.isfinite(result.volume.array).all()
+
+
+def test_a_single_coil_is_reconstructed(toy):
+    result = reconstruct(scan(1.5, number=1), "diffusion", model=toy, device="cpu")
+    assert result.residual_after < 0.1
+
+
+def test_a_volume_is_cut_across_its_readout(toy):
+    shape = (6, 24, 20)
+    _, _, y = measured(shape, number=4, noise=0.01, axes=(0, 1, 2))
+    points = torch.rand((1, 24, 20), generator=torch.Generator().manual_seed(0)) < 0.5
+    points[:, 8:16, 6:14] = True
+    data = KSpace((y * points).numpy(), grid(shape), (0, 1, 2), np.broadcast_to(points.numpy(), shape))
+    result = reconstruct(data, "diffusion", model=toy, device="cpu")
+    assert result.volume.array.shape == shape
+    assert result.residual_after < 0.5
+
+
+@pytest.mark.parametrize(
+    "told", [{"samples": 0}, {"detail": 1.5}, {"passes": 0}, {"steps": 0}, {"precision": "fp7"}], ids=str
+)
+def test_what_makes_no_sense_is_refused(toy, told):
+    with pytest.raises(UsageError):
+        asking(toy, **told)
+
+
+def test_a_model_of_another_task_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="another task"):
+        asking(make_model(tmp_path))
+
+
+def test_brightness_is_that_of_the_head_and_never_zero():
+    assert brightness(torch.zeros(4, 4)) > 0
+    assert brightness(3 * head(SHAPE)) == pytest.approx(3 * float(head(SHAPE).max()), rel=0.05)

@@ -1,0 +1,152 @@
+"""Planes are measured as a scanner would, learnt from in passes, and closer to the truth after each good answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from medidiff.errors import UsageError
+from medidiff.models import as_channels, load_model, residual_unit
+from medidiff.training import read_recipe, train
+from medidiff.training.heads import load_heads
+from medidiff.training.receivers import COUNTS, Receivers, drawn_mask, drawn_phase
+from medidiff.training.scans import draw_scans
+
+CPU = torch.device("cpu")
+RECONSTRUCTION = {
+    'task = "super-resolution"': 'task = "reconstruction"\npasses = 2',
+    "patch = 16": "patch = 32\npasses = 2\nagain = 0.5",
+    "sharp = [0, 2]": "sharp = [0, 1]",
+}
+
+
+def power(x):
+    return float(x.abs().square().sum())
+
+
+@pytest.fixture(scope="module")
+def receivers():
+    return Receivers.stock(CPU, edge=48, arrays=2, masks=3)
+
+
+@pytest.fixture
+def path(recipe):
+    """Turn the recipe into one of a reconstruction."""
+
+    def write(name="recipe", **told):
+        path = recipe(name, **told)
+        text = path.read_text()
+        for old, new in RECONSTRUCTION.items():
+            assert old in text
+            text = text.replace(old, new)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def scans(path, receivers):
+    heads = load_heads(read_recipe(path()), CPU)
+
+    def draw(seed=1, **told):
+        return draw_scans(heads, receivers, seed=(seed, 0), **({"groups": 2, "patches": 3, "size": 48} | told))
+
+    return draw
+
+
+@pytest.mark.parametrize("coils", [1, *COUNTS])
+def test_sensitivities_are_smooth_and_of_unit_size(receivers, coils):
+    maps = receivers.maps(np.random.default_rng(0), coils, (3, 40, 36), millimetres=4)
+    assert maps.shape == (coils, 3, 40, 36)
+    torch.testing.assert_close(torch.linalg.vector_norm(maps, dim=0), torch.ones(3, 40, 36))
+    for dim in (-1, -2):
+        assert maps.diff(dim=dim).abs().max() < 0.5
+
+
+def test_phases_are_smooth():
+    rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    phases = [drawn_phase(rng, generator, (2, 40, 36), CPU) for _ in range(20)]
+    assert all(phase.shape == (2, 40, 36) for phase in phases)
+    assert max(float(phase.diff(dim=-1).abs().max()) for phase in phases) < 1.0
+
+
+def test_masks_keep_the_middle_and_leave_out_the_rest(receivers):
+    rng = np.random.default_rng(0)
+    for coils in (1, 8):
+        for _ in range(30):
+            mask = drawn_mask(rng, receivers, (48, 36), coils=coils)
+            assert mask.shape in ((1, 36), (48, 36))
+            assert mask[len(mask) // 2, 18]
+            assert 1.2 < mask.numel() / int(mask.sum()) < 16
+
+
+def test_the_same_seed_draws_the_same(scans):
+    one, same, other = (scans(seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(one.agree.y, same.agree.y)
+    assert one.agree.y.shape != other.agree.y.shape or not torch.equal(one.agree.y, other.agree.y)
+
+
+def test_shapes_are_what_the_network_takes(scans):
+    batch = scans()
+    pairs = batch.pairs()
+    many, _, a, b = pairs.residual.shape
+    assert many == 6
+    assert pairs.maps.shape == (many, 6, a, b)
+    assert pairs.numbers.shape == (many, 4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_target_explains_the_data_and_the_first_image_is_not_it(scans, seed):
+    batch = scans(seed)
+    y, operator = batch.agree.y, batch.agree.operator
+    assert power(operator.forward(batch.target) - y) < 0.5 * power(y)
+    assert power(batch.image - batch.target) > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_right_answer_makes_the_target_the_next_image(scans, seed):
+    batch = scans(seed)
+    pairs = batch.pairs()
+    better = batch.refined(-pairs.residual)
+    assert better.passes == 1
+    assert power(better.image - batch.target) < 0.3 * power(batch.image - batch.target)
+    assert better.pairs().numbers[:, -1].eq(1).all()
+
+
+def test_no_answer_leaves_the_image_near_where_it_was(scans):
+    batch = scans()
+    same = batch.refined(torch.zeros_like(batch.pairs().residual))
+    assert power(same.image - batch.target) < 1.2 * power(batch.image - batch.target)
+
+
+def test_the_residual_is_in_the_unit_that_inference_uses(scans):
+    batch = scans()
+    units = torch.tensor([residual_unit(told[0], 0) for told in batch.told]).repeat_interleave(batch.planes)
+    wanted = as_channels((batch.target - batch.image)[:, 0, ..., 0])
+    found = batch.pairs().residual * (units * batch.bright.flatten())[:, None, None, None]
+    torch.testing.assert_close(found, wanted)
+
+
+def test_a_stopped_training_goes_on_bit_for_bit(path):
+    whole = train(path("whole"), device="cpu")
+    train(path("stopped"), device="cpu", stop_after=2)
+    resumed = train(path("stopped"), device="cpu")
+    one, other = (torch.load(folder / "checkpoint.pt", weights_only=True)["network"] for folder in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert load_model(resumed).card["task"] == "reconstruction"
+
+
+def test_training_does_not_stop_between_passes(path):
+    with pytest.raises(UsageError, match="whole passes"):
+        train(path(), device="cpu", stop_after=3)
+
+
+def test_validation_reconstructs(path):
+    extra = '[validation]\nfiles = ["head_0.nii.gz"]\naxes = [2]\nevery = 2\nacceleration = 2\n'
+    lines: list[Mapping[str, Any]] = []
+    train(path(steps=2, extra=extra), device="cpu", progress=lines.append)
+    (score,) = [line["head_0.nii.gz"] for line in lines if "head_0.nii.gz" in line]
+    assert np.isfinite(score)
