@@ -79,4 +79,4 @@ class Books:
                 self._journal.ended(record)
         self._log.add("end", outcome=outcome)
         self._ledger.close(outcome, records)
-        self._journal.close(outcome)
+        self._journal.close(outcome, records)

@@ -57,8 +57,11 @@ class Journal:
         told = {"kind": "state", "case": record.case.name, "state": record.status.value}
         self._add(told | _outcome(record), sync=True)
 
-    def close(self, outcome: str) -> None:
-        """How the run ended: ``finished``, ``interrupted`` or ``stopped``."""
+    def close(self, outcome: str, records: Iterable[Record] = ()) -> None:
+        """How the run ended: ``finished``, ``interrupted`` or ``stopped``, and at which cases it was interrupted."""
+        for record in records:
+            if record.status is Status.INTERRUPTED:
+                self.ended(record)
         self._add({"kind": "end", "outcome": outcome}, sync=True)
         os.close(self._descriptor)
 

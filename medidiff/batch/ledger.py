@@ -58,13 +58,13 @@ class Ledger:
     def __init__(self, manifest: Manifest, settings: Mapping[str, Any]) -> None:
         self._manifest, self._settings, self._started = manifest, dict(settings), datetime.now(UTC)
         self._cases = manifest.record("cases.csv")
-        self._lines: dict[str, str] = {}
+        self._lines: dict[tuple[str, Status], str] = {}
         self._write_run("running", ())
         self._write_cases(())
 
     def add(self, record: Record) -> None:
         """Append the line of a case; a disk that is full now gets another chance when the run ends."""
-        line = self._lines[record.case.name] = _line(_row(record))
+        line = self._lines[record.case.name, record.status] = _line(_row(record))
         with suppress(OSError), self._cases.open("a", newline="", encoding="utf-8", errors=AS_IT_IS) as stream:
             stream.write(line)
 
@@ -83,8 +83,7 @@ class Ledger:
         with replacing(self._cases) as stream:
             stream.write(_line(COLUMNS).encode())
             for record in records:
-                known = self._lines.get(record.case.name, "")
-                line = known if f",{record.status.value}," in known else _line(_row(record))
+                line = self._lines.get((record.case.name, record.status)) or _line(_row(record))
                 stream.write(line.encode(errors=AS_IT_IS))
 
     def _write_run(self, outcome: str, records: Sequence[Record]) -> None:

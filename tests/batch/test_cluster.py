@@ -74,6 +74,13 @@ def test_a_worker_killed_in_the_middle_costs_nothing(two_workers, alone, tmp_pat
     assert volumes(tmp_path / "out") == alone
 
 
+def test_a_case_that_hangs_is_given_up_with_its_worker(two_workers, tmp_path):
+    scans = named(tmp_path / "in", "a", "hang", "z")
+    records = on(two_workers.scheduler_address, scans, tmp_path / "out", odd_tasks.odd(), patience=1.0)
+    assert statuses(records) == [Status.DONE, Status.FAILED, Status.DONE]
+    assert "given up on a cluster (found no progress for 2 s)" in records[1].reason
+
+
 def test_a_case_that_kills_every_worker_is_given_up(two_workers, tmp_path):
     scans = named(tmp_path / "in", "crash")
     with distributed.Client(two_workers.scheduler_address) as client:

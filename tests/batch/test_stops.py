@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medidiff.batch import Status
+from medidiff.batch.standing import standing
 from medidiff.errors import OutputError
 from tests.bad_files import good
 from tests.batch.running import RECORDS, done, names, planned, statuses, story, table
@@ -35,7 +36,8 @@ class TestInterrupted:
             done(planned(scans, out), work)
         assert names(out) == ["a_enhanced.json", "a_enhanced.nii.gz", *RECORDS]
         assert [row["status"] for row in table(out)] == ["done", "interrupted", "not run"]
-        assert story(out)["outcome"] == "interrupted"
+        assert story(out)["outcome"] == standing(out).outcome == "interrupted"
+        assert list(standing(out).states.values()) == ["done", "interrupted", "planned"]
         assert statuses(done(planned(scans, out))) == [Status.DONE_BEFORE, Status.DONE, Status.DONE]
 
 

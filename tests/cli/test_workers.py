@@ -74,10 +74,17 @@ def test_the_traceback_of_a_case_comes_back_from_its_worker(program, tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="no Dask")
-def test_a_cluster_of_this_machine_gives_the_same_bytes(program, model, tmp_path):
-    for seed, name in enumerate("ab"):
-        good(tmp_path / "in" / f"{name}.nii", (20, 18, 6), (1, 1, 3), seed=seed)
+def test_parts_another_order_and_a_cluster_give_the_same_bytes(program, model, tmp_path):
+    scans = [
+        good(tmp_path / "in" / f"{name}.nii", (20, 18, 6), (1, 1, 3), seed=seed) for seed, name in enumerate("abcd")
+    ]
     assert enhance(program, model, tmp_path / "in", tmp_path / "one", "--device", "cpu").exit_code == 0
+    for number in (1, 2, 0):
+        share = ("--device", "cpu", "--num-parts", 3, "--part-id", number)
+        assert enhance(program, model, tmp_path / "in", tmp_path / "parts", *share).exit_code == 0
+    backwards = enhance(program, model, scans[3], tmp_path / "order", *scans[2::-1], "--device", "cpu")
+    assert backwards.exit_code == 0, backwards.stderr
+    assert volumes(tmp_path / "one") == volumes(tmp_path / "parts") == volumes(tmp_path / "order")
     result = enhance(program, model, tmp_path / "in", tmp_path / "two", "--device", "cpu,cpu", "--cluster", "local")
     assert result.exit_code == 0, result.stderr
     assert "2 workers; the cluster is shown at http" in result.stderr
