@@ -80,6 +80,11 @@ class Child:
         code = self._process.wait()
         return f"signal {-code}, {_signal_name(-code)}" if code < 0 else f"exit code {code}"
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody ended it by SIGKILL, as a system short of memory does."""
+        return self._process.poll() == -signal.SIGKILL
+
     def errors(self) -> str:
         """Return the end of what it wrote on stderr."""
         self._errors.seek(0, os.SEEK_END)

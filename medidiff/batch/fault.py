@@ -59,7 +59,8 @@ def fault_of(error: Exception, where: str, *, private: bool = False) -> Fault:
     if isinstance(error, MemoryError):
         return Fault(f"{where}: not enough memory", kind, "not enough memory", lasting=False, trace=trace)
     told = "; --debug shows more, names and paths included" if private else f": {error}"
-    return Fault(" ".join(f"{where}: unexpected {kind}{told}".split()), kind, trace=trace)
+    lasting = not isinstance(error, OSError)  # what a system refuses now it may give later
+    return Fault(" ".join(f"{where}: unexpected {kind}{told}".split()), kind, lasting=lasting, trace=trace)
 
 
 def _is_hopeless(error: MedidiffError) -> bool:

@@ -185,6 +185,7 @@ class _Crew:
 
     def _replace(self, worker: _Worker, given_up: list[tuple[_Hand, str, str, str]]) -> None:
         self._workers.remove(worker)
+        killed = worker.child.was_killed
         worker.child.kill()
         words = worker.child.errors()
         worker.child.forget()
@@ -192,7 +193,8 @@ class _Crew:
             abandon(hand.job.case)
         for hand, what, found, kind in given_up:
             del worker.holding[hand.job.case.name]
-            fault = Fault(f"{hand.job.case.source}: {what} (found {found})", kind, what, trace=words)
+            reason, lasting = f"{hand.job.case.source}: {what} (found {found})", not (killed and kind == "Crashed")
+            fault = Fault(reason, kind, what, lasting, trace=words)
             self._tell.ended(Record(hand.job.case, Status.FAILED, fault.reason, fault=fault, device=worker.device))
         self._again.extend(hand.job for hand in worker.holding.values())
         if self._pending():

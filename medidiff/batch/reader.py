@@ -35,6 +35,7 @@ class Reader:
     def _call(self, made: Mapping[str, Any], function: Callable[..., Ready], job: Job, *arguments: Any) -> Ready:
         terms: Terms = arguments[0]
         child = self._child = self._child or _started()
+        lasting = True
         try:
             ready: Ready = child.call(function, job, *arguments, timeout=terms.patience)
             return ready
@@ -42,8 +43,9 @@ class Reader:
             what, found, kind = "reading was given up", f"no end after {terms.patience:g} s", "ReadingHung"
         except (EOFError, OSError):
             what, found, kind = "reading crashed", child.ending(), "ReadingCrashed"
+            lasting = not child.was_killed
         self._child = None
-        fault = Fault(f"{job.case.source}: {what} (found {found})", kind, what, trace=_last_words(child))
+        fault = Fault(f"{job.case.source}: {what} (found {found})", kind, what, lasting, trace=_last_words(child))
         child.forget()
         return Ready(made, fault=fault)
 

@@ -187,27 +187,15 @@ def enhance(request: Request, running: Running) -> None:
 
 
 def _bids(request: Request) -> dict[str, Any]:
-    """What is planned otherwise for a BIDS dataset."""
-    from medidiff.batch.derivative import as_derivative, describe_derivative
-    from medidiff.io.bids import find_bids
+    from medidiff.cli.bids import bids_planning, resolution_label
 
-    if request.format in ("dicom", "both"):
-        raise UsageError("a BIDS derivative holds NIfTI", where="--format", found=request.format)
-    inputs = options.gathered(request.inputs, request.more)
-    return {
-        "find": partial(find_bids, participants=request.participants, sessions=request.sessions),
-        "shape": as_derivative(_resolution(request)),
-        "prepare": partial(describe_derivative, raw=inputs[0]),
-    }
-
-
-def _resolution(request: Request) -> str:
-    """Label the target for ``res-``: ``1p2mm``, ``like``, or ``iso`` where the model chooses."""
-    if request.like:
-        return "like"
-    spacing = request.spacing or ()
-    numbers = spacing if isinstance(spacing, tuple) else (spacing,)
-    return "x".join(f"{number:g}".replace(".", "p") for number in numbers) + "mm" if numbers else "iso"
+    return bids_planning(
+        options.gathered(request.inputs, request.more)[0],
+        resolution=resolution_label(request.spacing, like=request.like is not None),
+        form=request.format,
+        participants=request.participants,
+        sessions=request.sessions,
+    )
 
 
 def _read_like(request: Request) -> "Header | None":

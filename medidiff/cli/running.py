@@ -81,7 +81,10 @@ class Running:
         if self.scheduler or self.cluster:
             from medidiff.batch.cluster import cluster
 
-            return cluster(self.scheduler or "", device=self.device, workers=len(self.device.split(",")))
+            if self.scheduler:
+                return cluster(self.scheduler, device="auto" if self.device == "all" else self.device)
+            places = self.places()
+            return cluster("", device=",".join(places), workers=len(places))
         return processes(self.places(), hands=self.in_flight or HANDS)
 
     def places(self) -> tuple[str, ...]:

@@ -85,15 +85,18 @@ def find_bids(
     if not (root / DESCRIPTION).is_file():
         raise InputError("not a BIDS dataset", where=str(root), needed=f"{DESCRIPTION} in it")
     _check_labels(root, participants)
-    found, skipped = [], []
+    found: dict[Path, Found] = {}
+    skipped = []
     for path in _anatomical(root, participants, sessions):
         stem = split_suffix(path.name)[0]
-        name = Name.parse(stem)
-        if name.suffix in CONTRASTS and name.entities.get("part", "mag") == "mag":
-            found.append(Found(path, (path.parent / stem).relative_to(root)))
-        else:
+        name, place = Name.parse(stem), (path.parent / stem).relative_to(root)
+        if name.suffix not in CONTRASTS or name.entities.get("part", "mag") != "mag":
             skipped.append(Skipped(path, f"not the magnitude of {', '.join(CONTRASTS)}"))
-    return found, skipped
+        elif place in found:
+            skipped.append(Skipped(path, f"another image has its name: {found[place].path.name}"))
+        else:
+            found[place] = Found(path, place)
+    return list(found.values()), skipped
 
 
 def inherited(image: Path) -> tuple[Path, ...]:

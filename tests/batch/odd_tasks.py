@@ -33,6 +33,8 @@ def refusing():
 def read_oddly(path):
     if "crash-reading" in path.name:
         ctypes.string_at(0)
+    if "kill-reading" in path.name:
+        os.kill(os.getpid(), signal.SIGKILL)
     if "hang-reading" in path.name:
         time.sleep(600)
     return read_nifti(path)

@@ -77,6 +77,12 @@ def test_a_decoder_that_crashes_or_hangs_does_not_cost_the_worker(stem, told, tm
     assert watcher.lines == []
 
 
+def test_a_reader_that_is_killed_for_memory_is_no_lasting_fault(tmp_path):
+    records = work_through(named(tmp_path / "in", "kill-reading"), tmp_path / "out", odd_tasks.odd_reader())
+    assert "reading crashed (found signal 9, Killed)" in records[0].reason
+    assert not records[0].fault.lasting
+
+
 def test_such_cases_are_not_tried_again_unless_asked(tmp_path):
     scans = named(tmp_path / "in", "a", "hang-reading")
     first, again, asked = (

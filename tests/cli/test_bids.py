@@ -135,6 +135,13 @@ def test_a_dataset_is_found_in_order(dataset):
     assert [item.path.name for item in skipped] == ["sub-01_part-phase_T2w.nii.gz"]
 
 
+def test_two_files_of_one_name_are_one_image(dataset):
+    good(dataset / f"{PLACES[0]}.nii")
+    found, skipped = find_bids([dataset])
+    assert len(found) == len(PLACES)
+    assert "another image has its name" in skipped[0].reason
+
+
 def test_a_case_that_was_made_is_known_again(cli, calls, dataset, tmp_path):
     enhance(cli, dataset, tmp_path / "out")
     assert "4 done before" in enhance(cli, dataset, tmp_path / "out").stderr
