@@ -34,7 +34,7 @@ THICK = 5
 """Slice spacing over the target's, about."""
 
 UNTRAINED: dict[str, Any] = {
-    "name": "untrained", "version": "0", "task": "super_resolution", "kind": "diffusion", "tile": 96, "overlap": 16,
+    "name": "untrained", "version": "0", "task": "super-resolution", "kind": "diffusion", "tile": 96, "overlap": 16,
     "network": {"channels": [32, 64, 96, 128], "blocks": [1, 1, 1, 1], "block_size": 2}, "sampling_steps": 8,
     "valid": {
         "target_spacing_mm": [0.7, 1.35], "slice_spacing_mm": [2, 7], "isotropic_spacing_mm": [1.5, 2.5],

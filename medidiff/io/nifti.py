@@ -102,7 +102,7 @@ def check_content(volume: Volume) -> None:
 
 
 def write_nifti(volume: Volume, path: Path, *, description: str) -> None:
-    """Write a volume as float32, gzipped if the name ends in ``.gz``; the same volume gives the same bytes.
+    """Write a volume as float32 or complex64, gzipped for a name in ``.gz``; the same volume gives the same bytes.
 
     sform and qform are both written and equal (a sheared grid, which no qform can tell, gets an sform alone).
     The file appears under its name only when it is complete.
@@ -110,7 +110,7 @@ def write_nifti(volume: Volume, path: Path, *, description: str) -> None:
     Parameters
     ----------
     volume
-        Real ``(x, y, z)``; ``meta["xform_code"]`` is kept, scanner (1) if there is none.
+        ``(x, y, z)``, real or complex; ``meta["xform_code"]`` is kept, scanner (1) if there is none.
     path
         Where to.
     description
@@ -118,13 +118,9 @@ def write_nifti(volume: Volume, path: Path, *, description: str) -> None:
 
     Raises
     ------
-    InputError
-        If the volume is complex.
     OutputError
         If it cannot be written.
     """
-    if np.iscomplexobj(volume.array):
-        raise InputError("complex volume", where=str(path), needed="a real volume", hint="take its magnitude")
     path, image = Path(path), _image(volume, description)
     with replacing(path) as stream:
         if path.suffix == ".gz":
@@ -165,7 +161,8 @@ def _check_finite(array: NDArray[np.float32], path: Path) -> None:
 def _image(volume: Volume, description: str) -> Any:
     geometry = volume.geometry
     kind: Any = nib.Nifti1Image if max(geometry.shape) < 2**15 else nib.Nifti2Image
-    image = kind(np.asarray(volume.array, dtype=np.float32), None)
+    dtype = np.complex64 if np.iscomplexobj(volume.array) else np.float32
+    image = kind(np.asarray(volume.array, dtype=dtype), None)
     header = image.header
     header["descrip"] = description.encode()[:79]
     header.set_xyzt_units("mm")

@@ -5,11 +5,20 @@
 ``layout``
     Axes, centre and silent coils checked, the same for all.
 ``fastmri``, ``mrd``, ``bart``, ``arrays``, ``twix``
-    The formats; ``arrays`` and ``bart`` write, too. ``hdf5`` opens what two of them share.
+    The formats; ``arrays`` and ``bart`` write, too, and ``fastmri`` images. ``hdf5`` opens what two of them share.
 """
 
 from medidiff.io.kspace.arrays import write_arrays
+from medidiff.io.kspace.fastmri import write_reconstruction
 from medidiff.io.kspace.find import SUFFIXES, find_kspace, is_kspace_name, read_kspace
 from medidiff.io.kspace.layout import centre_offset
 
-__all__ = ["SUFFIXES", "centre_offset", "find_kspace", "is_kspace_name", "read_kspace", "write_arrays"]
+__all__ = [
+    "SUFFIXES",
+    "centre_offset",
+    "find_kspace",
+    "is_kspace_name",
+    "read_kspace",
+    "write_arrays",
+    "write_reconstruction",
+]

@@ -1,5 +1,6 @@
 """FastMRI's HDF5 (Zbontar 2018): ``kspace (slice, coil, x, y)``; mask, header and attributes may be absent."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medidiff.errors import InputError
-from medidiff.io.kspace.hdf5 import checked_size, opened_hdf5, parsed_header
+from medidiff.io.atomic import replacing
+from medidiff.io.kspace.hdf5 import checked_size, needs_hdf5, opened_hdf5, parsed_header
 from medidiff.io.kspace.layout import placed
 from medidiff.kspace import KSpace
+from medidiff.volume import Volume
 
-__all__ = ["read_fastmri"]
+__all__ = ["read_fastmri", "write_reconstruction"]
 
 ATTRIBUTES = ("acquisition", "max", "norm", "acceleration", "num_low_frequency")
 """What is told of a file; what may name a patient is not."""
@@ -49,6 +52,29 @@ def read_fastmri(path: Path) -> KSpace:
     if header is not None:
         more["spacing"], more["keep"] = _spaces(header, shape, path)
     return placed(data, path, form="fastMRI HDF5", encoded=(0, 1), meta=meta, **more)
+
+
+def write_reconstruction(volume: Volume, path: Path) -> None:
+    """Write the magnitude as fastMRI's challenge takes it: ``reconstruction (slice, x, y)`` float32, slices along z.
+
+    The file appears under its name only when it is complete.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    ResourceError
+        If h5py is missing.
+    """
+    needs_hdf5()
+    import h5py
+
+    whole = BytesIO()
+    with h5py.File(whole, "w") as file:
+        file["reconstruction"] = np.ascontiguousarray(np.abs(volume.array).astype(np.float32).transpose(2, 0, 1))
+        file.attrs["notice"] = "research use only"
+    with replacing(Path(path)) as stream:
+        stream.write(whole.getvalue())
 
 
 def _mask(mask: NDArray[Any], shape: tuple[int, int, int], path: Path) -> NDArray[np.bool_]:
