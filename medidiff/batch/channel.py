@@ -37,8 +37,9 @@ class Channel:
         told = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
         with self._lock:
             self._connection.send((told, [buffer.raw().nbytes for buffer in buffers]))
-            for buffer in buffers:
-                self._connection.send_bytes(buffer.raw())
+            for raw in (buffer.raw() for buffer in buffers):
+                if raw.nbytes:
+                    self._connection.send_bytes(raw)
 
     def receive(self, timeout: float | None = None) -> Any:
         """Wait for a value, which our own program sent.

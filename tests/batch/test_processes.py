@@ -57,21 +57,21 @@ def test_a_worker_that_is_killed_once_costs_nothing(tmp_path):
 
 
 def test_a_case_that_hangs_is_given_up_and_the_rest_go_on(tmp_path):
-    records = work_through(named(tmp_path / "in", "a", "hang", "z"), tmp_path / "out", odd_tasks.odd(), patience=1.0)
+    records = work_through(named(tmp_path / "in", "a", "hang", "z"), tmp_path / "out", odd_tasks.odd(), patience=1.5)
     assert statuses(records) == [Status.DONE, Status.FAILED, Status.DONE]
-    assert "given up while computing (found no progress for 1 s)" in records[1].reason
+    assert "given up while computing (found no progress for 1.5 s)" in records[1].reason
 
 
 @pytest.mark.parametrize(
     ("stem", "told"),
     [
         ("crash-reading", "reading crashed (found signal 11, Segmentation fault)"),
-        ("hang-reading", "reading was given up (found no end after 1 s)"),
+        ("hang-reading", "reading was given up (found no end after 1.5 s)"),
     ],
 )
 def test_a_decoder_that_crashes_or_hangs_does_not_cost_the_worker(stem, told, tmp_path):
     watcher, scans = Memory(), named(tmp_path / "in", "a", stem, "z")
-    records = work_through(scans, tmp_path / "out", odd_tasks.odd_reader(), watcher=watcher, patience=1.0)
+    records = work_through(scans, tmp_path / "out", odd_tasks.odd_reader(), watcher=watcher, patience=1.5)
     assert statuses(records) == [Status.DONE, Status.FAILED, Status.DONE]
     assert told in records[1].reason
     assert watcher.lines == []
@@ -86,7 +86,7 @@ def test_a_reader_that_is_killed_for_memory_is_no_lasting_fault(tmp_path):
 def test_such_cases_are_not_tried_again_unless_asked(tmp_path):
     scans = named(tmp_path / "in", "a", "hang-reading")
     first, again, asked = (
-        work_through(scans, tmp_path / "out", odd_tasks.odd_reader(), patience=1.0, retry_failed=retry)
+        work_through(scans, tmp_path / "out", odd_tasks.odd_reader(), patience=1.5, retry_failed=retry)
         for retry in (False, False, True)
     )
     assert statuses(first) == [Status.DONE, Status.FAILED]
@@ -109,11 +109,11 @@ def test_a_worker_that_cannot_start_ends_the_run_with_one_line(tmp_path):
 
 def test_reading_and_writing_overlap_with_computing(tmp_path):
     watcher = Memory()
-    work_through(named(tmp_path / "in", *"abcd"), tmp_path / "out", odd_tasks.quick(0.3), watcher=watcher, hands=3)
-    order = watcher.stages
-    assert order.index(("b", "wait")) < order.index(("a", "write")), "the second was read while the first was computed"
+    work_through(named(tmp_path / "in", *"abc"), tmp_path / "out", odd_tasks.quick(0.7), watcher=watcher, hands=3)
+    stages = [stage for _, stage in watcher.stages]
+    assert stages[: stages.index("write")].count("wait") >= 2, "others were read while the first was computed"
     computing = 0
-    for _, stage in order:
+    for stage in stages:
         computing += (stage == "compute") - (stage == "write")
         assert computing <= 1, "one computes at a time"
 
