@@ -74,6 +74,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing(two_workers, alone, tmp_pat
     assert volumes(tmp_path / "out") == alone
 
 
+@pytest.mark.slow
 def test_a_case_that_hangs_is_given_up_with_its_worker(two_workers, tmp_path):
     scans = named(tmp_path / "in", "a", "hang", "z")
     records = on(two_workers.scheduler_address, scans, tmp_path / "out", odd_tasks.odd(), patience=1.0)
