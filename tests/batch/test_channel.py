@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections import deque
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from medidiff.volume import Geometry, Volume
 def through(*values):
     """Send values from a thread, and receive them here."""
     one, two = (Channel(end.detach()) for end in socket.socketpair())
-    sender = threading.Thread(target=lambda: [one.send(value) for value in values])
+    sender = threading.Thread(target=lambda: deque(map(one.send, values), maxlen=0))
     sender.start()
     received = [two.receive(10) for _ in values]
     sender.join()
