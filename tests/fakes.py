@@ -16,6 +16,7 @@ class FakeResult:
     residual_before: float = 0.25
     residual_after: float = 0.001
     provenance: dict[str, Any] = field(default_factory=dict)
+    inferred: Volume | None = None
 
 
 def double_slices(volume, progress=lambda _: None, *, samples=1):

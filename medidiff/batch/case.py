@@ -53,7 +53,7 @@ class Case:
         The volume of a DICOM series that is the input, if it is one.
     formats
         ``"nifti"``, ``"dicom"`` or both: ``image`` and ``uncertainty`` are NIfTI, ``objects`` is a folder of DICOM; or
-        ``"kspace"``: ``image`` is a NumPy file of k-space.
+        ``"kspace"``: ``image`` is a NumPy file of k-space. With ``"fastmri"`` the magnitude is written as HDF5, too.
     name
         What the case is called in the records: where its results lie, without suffix; no two are equal.
     about
@@ -77,15 +77,28 @@ class Case:
         return self.image.with_name(f"{self.uncertainty.name.removesuffix('_uncertainty.nii.gz')}_dicom")
 
     @property
+    def inferred(self) -> Path:
+        """The share of each voxel that k-space does not determine, if there is one."""
+        return self.image.with_name(f"{self.uncertainty.name.removesuffix('_uncertainty.nii.gz')}_inferred.nii.gz")
+
+    @property
+    def slices(self) -> Path:
+        """The magnitude as fastMRI's challenge takes it, if it is asked for."""
+        return self.image.with_name(f"{self.image.name.removesuffix('.nii.gz')}.h5")
+
+    @property
     def results(self) -> tuple[Path, ...]:
         """What a person is told to look at."""
-        return tuple({"nifti": self.image, "kspace": self.image, "dicom": self.objects}[form] for form in self.formats)
+        kinds = {"nifti": self.image, "kspace": self.image, "dicom": self.objects, "fastmri": self.slices}
+        return tuple(kinds[form] for form in self.formats)
 
-    def proofs(self, *, uncertainty: bool) -> list[Path]:
+    def proofs(self, *, uncertainty: bool, inferred: bool = False) -> list[Path]:
         """Files that are there once the case is finished."""
         volumes = {"nifti": self.image, "kspace": self.image, "dicom": self.objects / "enhanced" / FIRST}
         spreads = {"nifti": self.uncertainty, "dicom": self.objects / "uncertainty" / FIRST}
-        return [self.sidecar, *(kind[form] for kind in (volumes, spreads)[: 1 + uncertainty] for form in self.formats)]
+        kinds = [volumes | {"fastmri": self.slices}, *([spreads] if uncertainty else [])]
+        maps = [self.inferred] if inferred else []
+        return [self.sidecar, *(kind[form] for kind in kinds for form in self.formats if form in kind), *maps]
 
     @property
     def sidecar(self) -> Path:

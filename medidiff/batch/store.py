@@ -18,8 +18,9 @@ from medidiff.batch.objects import (
 )
 from medidiff.errors import InputError, MedidiffError, OutputError
 from medidiff.io.atomic import make_folder, remove, sweep
-from medidiff.io.header import read_header
+from medidiff.io.header import read_description
 from medidiff.io.kspace.arrays import write_arrays, written_by_medidiff
+from medidiff.io.kspace.fastmri import reconstructed_by_medidiff, write_reconstruction
 from medidiff.io.nifti import write_nifti
 from medidiff.io.sidecar import plain, read_json, sidecar_path, write_json
 from medidiff.io.source import digest
@@ -74,7 +75,8 @@ def finished(case: Case, manifest: Manifest, made: Mapping[str, Any] | None = No
         same = told.get("made_from") == (made or made_from(case, manifest))
     except InputError:
         return {}
-    whole = _are_files(case.proofs(uncertainty=bool(told.get("has_uncertainty"))))
+    uncertainty, inferred = (bool(told.get(name)) for name in ("has_uncertainty", "has_inferred"))
+    whole = _are_files(case.proofs(uncertainty=uncertainty, inferred=inferred))
     return told if same and whole and told.get("objects", 0) == count_objects(case) else {}
 
 
@@ -92,7 +94,7 @@ def refuse_foreign(case: Case) -> None:
     OutputError
         If it is a folder.
     """
-    for path in (case.image, case.uncertainty, case.sidecar):
+    for path in (case.image, *_maps(case), case.slices, case.sidecar):
         if path.exists() and not _ours(path) and not (path == case.sidecar and _ours(case.image)):
             what, hint = "exists and was not written by medidiff", "move it, or overwrite it with --force"
             raise InputError(what, where=str(path), hint=hint)
@@ -121,8 +123,11 @@ def save(
     with ExitStack() as undo:
         undo.callback(_discard, case.sidecar)
         if "nifti" in case.formats:
-            undo.callback(_discard, case.image, case.uncertainty, *_spread_sidecar(case))
+            undo.callback(_discard, case.image, *_maps(case), *_spread_sidecar(case))
             _write_volumes(case, manifest, source, result)
+        if "fastmri" in case.formats:
+            undo.callback(_discard, case.slices)
+            write_reconstruction(result.volume, case.slices)
         if "kspace" in case.formats:
             undo.callback(_discard, case.image)
             write_arrays(cast("SimulatedKSpace", result).kspace, case.image)
@@ -132,6 +137,11 @@ def save(
         write_json(case.sidecar, facts)
         undo.pop_all()
     return facts
+
+
+def _maps(case: Case) -> tuple[Path, Path]:
+    """Volumes that lie beside the image, if there are any."""
+    return case.uncertainty, case.inferred
 
 
 def _spread_sidecar(case: Case) -> tuple[Path, ...]:
@@ -145,15 +155,17 @@ def _write_volumes(case: Case, manifest: Manifest, source: Volume | KSpace, resu
         write_nifti(_placed(result.uncertainty, source), case.uncertainty, description=title.format("uncertainty"))
         for path in _spread_sidecar(case):
             write_json(path, {"tool": "medidiff", **case.about, "Description": f"Standard deviation. {RESEARCH_ONLY}"})
+    if result.inferred is not None:
+        write_nifti(_placed(result.inferred, source), case.inferred, description=title.format("share inferred"))
     write_nifti(_placed(result.volume, source), case.image, description=title.format(manifest.product))
 
 
 def abandon(case: Case) -> None:
     """Tidy up after a process that was killed at a case: fragments, and an image whose sidecar it did not reach."""
-    for path in (case.image, case.uncertainty, case.sidecar, case.objects):
+    for path in (case.image, *_maps(case), case.slices, case.sidecar, case.objects):
         sweep(path)
     if not case.sidecar.exists():
-        _discard(*(path for path in (case.image, case.uncertainty) if path.is_file() and _ours(path)))
+        _discard(*(path for path in (case.image, *_maps(case), case.slices) if path.is_file() and _ours(path)))
         if "dicom" in case.formats:
             discard_objects(case)
 
@@ -172,6 +184,10 @@ def _remove_old(case: Case) -> None:
         if told.get("has_uncertainty") and "nifti" in formats:
             for path in (case.uncertainty, *_spread_sidecar(case)):
                 remove(path)
+        if told.get("has_inferred"):
+            remove(case.inferred)
+        if "fastmri" in formats and "fastmri" not in case.formats:
+            remove(case.slices)
         if "nifti" in formats and "nifti" not in case.formats:
             remove(case.image)
         if "dicom" in formats and "dicom" not in case.formats:
@@ -192,6 +208,7 @@ def _facts(case: Case, source: Volume | KSpace, result: "Result") -> dict[str, A
         **_residual(result),
         "formats": list(case.formats),
         "has_uncertainty": result.uncertainty is not None,
+        **({"has_inferred": True} if result.inferred is not None else {}),
         "warnings": list(dict.fromkeys(warnings)),
         "notice": RESEARCH_ONLY,
     }
@@ -224,7 +241,9 @@ def _ours(path: Path) -> bool:
             return read_json(path).get("tool") == "medidiff"
         if path.suffix == ".npz":
             return written_by_medidiff(path)
-        return read_header(path).description.startswith("medidiff ")
+        if path.suffix == ".h5":
+            return reconstructed_by_medidiff(path)
+        return read_description(path).startswith("medidiff ")
     except MedidiffError:
         return False
 

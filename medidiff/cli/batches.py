@@ -14,7 +14,7 @@ from medidiff.cli.run_report import RunReport
 from medidiff.cli.running import Running
 from medidiff.cli.watchers import watching
 
-__all__ = ["Product", "carry_out", "exit_code", "tell_skipped"]
+__all__ = ["Product", "carry_out", "describe_model", "exit_code", "tell_skipped"]
 
 NO_IMAGE = "no image found; NIfTI (.nii, .nii.gz) and DICOM are read"
 
@@ -91,6 +91,16 @@ def carry_out(
     if not running.quiet:
         click.echo(f"{_counted(records)}; see {manifest.record('cases.csv')}", err=True)
     click.get_current_context().exit(exit_code(records))
+
+
+def describe_model(name: str, *, quiet: bool) -> dict[str, Any]:
+    """Tell which model it is, once it is known that its weights are whole."""
+    from medidiff.models import check_model
+
+    card = check_model(name)
+    if not quiet:
+        click.echo(f"model {card['name']} {card['version']}", err=True)
+    return {fact: card[fact] for fact in ("name", "version", "sha256")}
 
 
 def tell_skipped(manifest: Manifest, *, quiet: bool, verbose: bool) -> None:

@@ -94,22 +94,8 @@ class Request:
 @click.option(
     "--steps", type=click.IntRange(min=1), metavar="N", help="Network evaluations per sample; by default the model's."
 )
-@click.option(
-    "--samples",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="K",
-    help="From 2 on, the result is their mean, and their SD is written.",
-)
-@click.option(
-    "--detail",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    metavar="A",
-    help="Mean + detail x (first sample - mean): 0 is the most accurate, 1 the most lifelike.",
-)
+@options.samples_option("From 2 on, the result is their mean, and their SD is written.")
+@options.detail_option
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -118,13 +104,7 @@ class Request:
     metavar="S",
     help="The same seed gives the same result.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    default="auto",
-    show_default=True,
-    help="Of the network's arithmetic.",
-)
+@options.precision_option
 @options.select_option
 @options.irregular_option
 @click.option(
@@ -164,7 +144,7 @@ def command(**given: Any) -> None:
 def enhance(request: Request, running: Running) -> None:
     """Carry out the command."""
     from medidiff.batch import Task
-    from medidiff.cli.batches import Product, carry_out
+    from medidiff.cli.batches import Product, carry_out, describe_model
     from medidiff.io import Selection
     from medidiff.io.template import read_template
 
@@ -176,7 +156,7 @@ def enhance(request: Request, running: Running) -> None:
         Task(partial(_open, request, like)),
         running,
         options=request.decisive(like),
-        describe=partial(_describe, request.model, quiet=running.quiet),
+        describe=partial(describe_model, request.model, quiet=running.quiet),
         foretell=partial(_foretell, request, like),
         selection=Selection.parse(request.select, allow_irregular=request.allow_irregular),
         show_phi=request.show_phi,
@@ -204,16 +184,6 @@ def _read_like(request: Request) -> "Header | None":
     if request.like and request.spacing:
         raise UsageError("--spacing and --like exclude each other", hint="give one of them")
     return read_header(request.like) if request.like else None
-
-
-def _describe(name: str, *, quiet: bool) -> dict[str, Any]:
-    """Tell which model it is, once it is known that its weights are whole."""
-    from medidiff.models import check_model
-
-    card = check_model(name)
-    if not quiet:
-        click.echo(f"model {card['name']} {card['version']}", err=True)
-    return {fact: card[fact] for fact in ("name", "version", "sha256")}
 
 
 def _open(request: Request, like: "Header | None", device: str) -> "Work":

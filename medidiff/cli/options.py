@@ -20,6 +20,7 @@ __all__ = [
     "SPACING",
     "bids_options",
     "debug_option",
+    "detail_option",
     "force_option",
     "gathered",
     "inputs_options",
@@ -27,7 +28,9 @@ __all__ = [
     "json_option",
     "kspace_options",
     "output_option",
+    "precision_option",
     "report_option",
+    "samples_option",
     "select_option",
     "show_phi_option",
     "verbosity_options",
@@ -125,6 +128,36 @@ def force_option(command: Command) -> Command:
     """Add ``--force``."""
     help_text = "Do finished cases again, and write over files of others that stand in the way (never over an input)."
     return click.option("--force", is_flag=True, help=help_text)(command)
+
+
+def samples_option(help_text: str) -> Callable[[Command], Command]:
+    """Add ``--samples K``."""
+    return click.option(
+        "--samples", type=click.IntRange(min=1), default=1, show_default=True, metavar="K", help=help_text
+    )
+
+
+def detail_option(command: Command) -> Command:
+    """Add ``--detail A``."""
+    return click.option(
+        "--detail",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        show_default=True,
+        metavar="A",
+        help="Mean + detail x (first sample - mean): 0 is the most accurate, 1 the most lifelike.",
+    )(command)
+
+
+def precision_option(command: Command) -> Command:
+    """Add ``--precision``."""
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help="Of the network's arithmetic.",
+    )(command)
 
 
 def debug_option(command: Command) -> Command:

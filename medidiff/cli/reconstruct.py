@@ -1,7 +1,7 @@
 """``medidiff reconstruct``: images from undersampled k-space."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from medidiff.cli import options
 from medidiff.cli.running import Running, running_options
 
 if TYPE_CHECKING:
-    from medidiff.batch import Work
+    from medidiff.batch import Case, Work
     from medidiff.kspace import KSpace
     from medidiff.tasks import Result
 
@@ -22,14 +22,17 @@ EXAMPLES = """\b
 Examples:
   medidiff reconstruct -i rawdata/ -o images/
   medidiff reconstruct -i scan.h5 -o images/ --method l1-wavelet
-  medidiff reconstruct -i kspace.npy -o images/ --method zero-filled
+  medidiff reconstruct -i kspace.npy -o images/ --method zero-filled --complex
+  medidiff reconstruct -i rawdata/ -o images/ --method diffusion --model runs/recon-brain --samples 8
   medidiff reconstruct -i rawdata/ -o images/ --dry-run
 
 Research use only.
 """
 
-METHODS = click.Choice(["zero-filled", "cg-sense", "l1-wavelet"])
+METHODS = click.Choice(["zero-filled", "cg-sense", "l1-wavelet", "diffusion"])
 DECISIVE = ("method", "iterations", "weight", "coils", "kernel", "crop", "noise", "seed")
+ASKED = ("passes", "steps", "samples", "detail", "precision")
+"""What decides a result of diffusion besides."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,20 @@ class Request:
     crop: float
     noise: float | None
     seed: int
+    complex_image: bool
+    fastmri: bool
+    model: str
+    passes: int | None
+    steps: int | None
+    samples: int
+    detail: float
+    precision: str
 
     def decisive(self) -> dict[str, Any]:
-        """Collect what decides the result besides the input."""
-        return {name: getattr(self, name) for name in DECISIVE}
+        """Collect what decides the result besides input and model."""
+        names = DECISIVE + (ASKED if self.method == "diffusion" else ())
+        told = {name: getattr(self, name) for name in names}
+        return told | ({"complex_image": True} if self.complex_image else {})
 
 
 @click.command("reconstruct", epilog=EXAMPLES)
@@ -84,13 +97,22 @@ class Request:
     "--noise", type=click.FloatRange(min=0), metavar="S", help="SD of a complex sample; by default it is measured."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help="Of what is drawn.")
+@click.option("--complex", "complex_image", is_flag=True, help="Write complex values instead of the magnitude.")
+@click.option("--fastmri", is_flag=True, help="Write PATH_recon.h5, too, as fastMRI's challenge takes it.")
+@click.option("--model", default="recon-brain", show_default=True, metavar="NAME|DIR", help="Of diffusion.")
+@click.option("--passes", type=click.IntRange(min=1), metavar="N", help="Of diffusion: evaluations for the mean.")
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Of diffusion: evaluations for each sample.")
+@options.samples_option("Of diffusion: from 2 on, their SD is written.")
+@options.detail_option
+@options.precision_option
 @running_options
 def command(**given: Any) -> None:
     """Make images of undersampled Cartesian k-space, of one coil or many, of slices or a volume.
 
     Every file PATH becomes PATH_recon.nii.gz in the output folder, the magnitude as float32, with PATH_recon.json
-    telling all that was done and how well the image agrees with the measurement. cases.csv and run.json record the
-    run. Paths of results go to stdout, all else to stderr.
+    telling all that was done and how well the image agrees with the measurement. Diffusion adds PATH_inferred.nii.gz,
+    the share of each voxel that was not measured, and, with several samples, PATH_uncertainty.nii.gz. cases.csv and
+    run.json record the run. Paths of results go to stdout, all else to stderr.
 
     A case that fails is recorded and the others go on. Finished cases are skipped when the command is run again.
     """
@@ -112,14 +134,31 @@ def reconstruct(request: Request, running: Running) -> None:
         running,
         options=request.decisive(),
         find=find_kspace,
+        describe=partial(_describe, request, quiet=running.quiet),
+        shape=_with_slices if request.fastmri else None,
     )
+
+
+def _describe(request: Request, *, quiet: bool) -> dict[str, Any]:
+    """Tell which model it is, if there is one."""
+    from medidiff.cli.batches import describe_model
+
+    return describe_model(request.model, quiet=quiet) if request.method == "diffusion" else {}
+
+
+def _with_slices(case: "Case") -> "Case":
+    """Write the magnitude as HDF5, too."""
+    return replace(case, formats=(*case.formats, "fastmri"))
 
 
 def _open(request: Request, device: str) -> "Work":
     """Make what is done with each file."""
+    from medidiff.models import load_model
     from medidiff.tasks import reconstruct
 
+    known: dict[str, Any] = {"model": load_model(request.model)} if request.method == "diffusion" else {}
+
     def work(kspace: "KSpace", progress: Callable[[float], None]) -> "Result":
-        return reconstruct(kspace, **request.decisive(), device=device, progress=progress)
+        return reconstruct(kspace, **request.decisive(), **known, device=device, progress=progress)
 
     return work

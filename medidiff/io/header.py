@@ -14,7 +14,7 @@ from medidiff.errors import GeometryError, InputError
 from medidiff.io.stream import damaged, opened
 from medidiff.volume import Geometry
 
-__all__ = ["Header", "axis_codes", "obliquity", "read_header"]
+__all__ = ["Header", "axis_codes", "obliquity", "read_description", "read_header"]
 
 FORMS_DIFFER_MM = 0.1
 """Largest distance between where sform and qform put the same voxel that passes without a warning."""
@@ -120,9 +120,25 @@ def read_header(path: Path) -> Header:
         version=version,
         form=form,
         code=code,
-        description=bytes(raw["descrip"]).decode("utf-8", "replace").rstrip("\0 "),
+        description=_description(raw),
         warnings=(*warnings, *_shear(affine)),
     )
+
+
+def read_description(path: Path) -> str:
+    """Free text of a NIfTI header, whatever kind of voxels it has.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, cut short or not NIfTI.
+    """
+    with opened(path) as stream:
+        return _description(_parse(stream, path)[0])
+
+
+def _description(raw: Any) -> str:
+    return bytes(raw["descrip"]).decode("utf-8", "replace").rstrip("\0 ")
 
 
 def _parse(stream: BinaryIO, path: Path) -> tuple[Any, int]:

@@ -31,9 +31,10 @@ def pausing(self, beside, replace, target):
 
 
 if __name__ == "__main__":
+    import medidiff.cli.batches
     import medidiff.cli.enhance
     from tests.batch import program
 
     medidiff.cli.enhance._open = program.open_toy
-    medidiff.cli.enhance._describe = program.describe
+    medidiff.cli.batches.describe_model = program.describe
     main(prog_name="medidiff")

@@ -29,10 +29,11 @@ def work(output, volume, progress):
 
 
 if __name__ == "__main__":
+    import medidiff.cli.batches
     import medidiff.cli.enhance
     from medidiff.cli import main
     from tests.cli import slow_enhance
 
     medidiff.cli.enhance._open = slow_enhance.open_slow
-    medidiff.cli.enhance._describe = slow_enhance.describe
+    medidiff.cli.batches.describe_model = slow_enhance.describe
     main(prog_name="medidiff")

@@ -2,6 +2,8 @@
 
 import json
 
+import h5py
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from medidiff.io.kspace import read_kspace
 from medidiff.volume import Volume
 from tests.kspaces import as_cfl, as_fastmri, as_npy, kspace
 from tests.physics.heads import grid, head
+from tests.toy import PLANE_CARD, make_model
 
 
 @pytest.fixture
@@ -130,3 +133,66 @@ def test_inspect_tells_axes_centre_and_scale(cli, rawdata):
     assert slices["centre_offset"] == [0, 0, 0]
     assert slices["largest"] > 0
     assert cli("inspect", rawdata / "bad.cfl").exit_code == 3
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return make_model(tmp_path / "toy", **PLANE_CARD)
+
+
+def diffusion(cli, rawdata, toy, output, *more):
+    arguments = ("reconstruct", "-i", rawdata / "sub", "-o", output, "--method", "diffusion", "--model", toy)
+    return cli(*arguments, "--device", "cpu", "--passes", 1, "--steps", 2, *more)
+
+
+def test_diffusion_writes_what_is_uncertain_and_what_is_inferred(cli, rawdata, toy, tmp_path):
+    result = diffusion(cli, rawdata, toy, tmp_path / "out", "--samples", 2)
+    assert result.exit_code == 0, result.stderr
+    names = {path.name for path in (tmp_path / "out").glob("b_*")}
+    assert names == {"b_recon.nii.gz", "b_recon.json", "b_uncertainty.nii.gz", "b_inferred.nii.gz"}
+    told = json.loads((tmp_path / "out" / "b_recon.json").read_text())
+    assert told["model"]["name"] == "plane toy"
+    assert told["has_inferred"]
+    shares = read_nifti(tmp_path / "out" / "b_inferred.nii.gz")
+    assert shares.array.shape == (48, 40, 2)
+    assert shares.array.max() <= 1
+
+
+def test_a_map_that_is_gone_is_made_again_and_one_of_no_use_is_removed(cli, rawdata, toy, tmp_path):
+    diffusion(cli, rawdata, toy, tmp_path / "out")
+    assert "done before" in diffusion(cli, rawdata, toy, tmp_path / "out").stderr
+    (tmp_path / "out" / "b_inferred.nii.gz").unlink()
+    assert "1 done;" in diffusion(cli, rawdata, toy, tmp_path / "out").stderr
+    assert (tmp_path / "out" / "b_inferred.nii.gz").exists()
+    cli("reconstruct", "-i", rawdata / "sub", "-o", tmp_path / "out", "--device", "cpu")
+    assert not (tmp_path / "out" / "b_inferred.nii.gz").exists()
+
+
+def test_a_missing_model_is_one_line(cli, rawdata, tmp_path):
+    result = diffusion(cli, rawdata, tmp_path / "none", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "no such model" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_complex_images_and_those_for_the_challenge_are_written_on_request(cli, rawdata, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("reconstruct", "-i", rawdata / "sub", "-o", out, "--method", "cg-sense", "--device", "cpu")
+    result = cli(*arguments, "--complex", "--fastmri")
+    assert result.exit_code == 0, result.stderr
+    image = np.asarray(nib.load(out / "b_recon.nii.gz").dataobj)  # type: ignore[attr-defined]
+    assert image.dtype == np.complex64
+    with h5py.File(out / "b_recon.h5") as file:
+        np.testing.assert_allclose(file["reconstruction"][1], np.abs(image[..., 1]), rtol=1e-6)
+    assert "done before" in cli(*arguments, "--complex", "--fastmri").stderr
+    cli(*arguments)
+    assert not (out / "b_recon.h5").exists()
+
+
+def test_a_file_of_others_is_not_written_over(cli, rawdata, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b_recon.h5").write_text("precious")
+    result = cli("reconstruct", "-i", rawdata / "sub", "-o", tmp_path / "out", "--fastmri", "--device", "cpu")
+    assert result.exit_code == 4
+    assert "not written by medidiff" in result.stderr
+    assert (tmp_path / "out" / "b_recon.h5").read_text() == "precious"

@@ -14,7 +14,7 @@ from medidiff.io.kspace.layout import placed
 from medidiff.kspace import KSpace
 from medidiff.volume import Volume
 
-__all__ = ["read_fastmri", "write_reconstruction"]
+__all__ = ["read_fastmri", "reconstructed_by_medidiff", "write_reconstruction"]
 
 ATTRIBUTES = ("acquisition", "max", "norm", "acceleration", "num_low_frequency")
 """What is told of a file; what may name a patient is not."""
@@ -72,9 +72,21 @@ def write_reconstruction(volume: Volume, path: Path) -> None:
     whole = BytesIO()
     with h5py.File(whole, "w") as file:
         file["reconstruction"] = np.ascontiguousarray(np.abs(volume.array).astype(np.float32).transpose(2, 0, 1))
-        file.attrs["notice"] = "research use only"
+        file.attrs["tool"], file.attrs["notice"] = "medidiff", "research use only"
     with replacing(Path(path)) as stream:
         stream.write(whole.getvalue())
+
+
+def reconstructed_by_medidiff(path: Path) -> bool:
+    """Whether a file is one of `write_reconstruction`.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    with opened_hdf5(path) as file:
+        return "reconstruction" in file and file.attrs.get("tool") == "medidiff"
 
 
 def _mask(mask: NDArray[Any], shape: tuple[int, int, int], path: Path) -> NDArray[np.bool_]:
