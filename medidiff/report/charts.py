@@ -66,7 +66,7 @@ def curves(calibration: Mapping[str, Any]) -> list[dict[str, Any]]:
             "alt": "root mean square error against predicted standard deviation in tenths of the voxels",
             "x": "SD / data range",
             "y": "error / data range",
-            "top": f"{top:.3g}",
+            "top": f"{top:.2g}",
             "points": _points(calibration["sd"], calibration["error"], top),
         },
     ]

@@ -70,7 +70,8 @@ class EvaluationPages:
         self._pages.write(seen.case, told)
 
     def close(self, table: Table) -> Path:
-        """Write the report."""
+        """Write the report; pages of an earlier run's cases go."""
+        self._pages.remove_others()
         ranked = worst_cases(table)
         told = {
             "counts": table.counts(),
