@@ -175,6 +175,8 @@ def evaluate(request: Request) -> None:
             progress=count,
         )
     report = pages.close(table) if pages else None
+    if not pages:
+        _remove_pages(request.output)
     _print(table, request, report)
 
 
@@ -189,6 +191,13 @@ def _pages(request: Request) -> "EvaluationPages | None":
     except ResourceError as error:
         click.echo(f"no report.html: {error}", err=True)
         return None
+
+
+def _remove_pages(output: Path) -> None:
+    """Remove what an earlier run left: pages that do not belong to the new figures."""
+    from medidiff.report.pages import remove_pages
+
+    remove_pages(output)
 
 
 def _print(table: "Table", request: Request, report: Path | None) -> None:

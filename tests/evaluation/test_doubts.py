@@ -195,3 +195,15 @@ def test_a_page_that_cannot_be_drawn_is_a_note(error, tmp_path):
     assert told.counts()["scored"] == 4
     assert {row.score.note for row in told} == {f"no page: unexpected {error.__name__}: no ink"}
     assert (tmp_path / "out" / "summary.json").exists()
+
+
+def test_scores_are_written_before_anything_is_made_of_them(tmp_path, monkeypatch):
+    from medidiff.evaluation import summary
+
+    def fail(table):
+        raise RuntimeError("no mean")
+
+    monkeypatch.setattr(summary, "summarise", fail)
+    with pytest.raises(RuntimeError, match="no mean"):
+        evaluate(study(tmp_path, subjects=2), tmp_path / "r", tmp_path / "out")
+    assert len((tmp_path / "out" / "cases.csv").read_text().splitlines()) == 5
