@@ -83,7 +83,7 @@ def match(images: Sequence[Image], references: Sequence[Image], *, by: str = "au
     right = _by_key(references, unpaired, enhanced_first=False)
     found = _found(left, right, by, unpaired)
     pairs = {right[key].shown: (left[mine], right[key]) for mine, key in found.items()}
-    notes = {right[key].shown: f"paired by name with {mine}" for mine, key in found.items() if key != mine}
+    notes = {right[key].shown: f"paired by name with {left[mine].shown}" for mine, key in found.items() if key != mine}
     taken = {image.path for pair in pairs.values() for image in pair}
     kinds = what or "prediction", "reference"
     for mine, others, swap in ((left, right, 1), (right, left, -1)):
