@@ -165,8 +165,9 @@ def _charts(table: Table, metrics: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _settings(table: Table) -> dict[str, str]:
-    kept = {key: value for key, value in table.settings.items() if key not in ("metrics", "methods") and value != ""}
+    left_out = ("metrics", "methods")
+    kept = {k.replace("_", " "): value for k, value in table.settings.items() if k not in left_out and value != ""}
     methods = {f"method {name}": origin for name, origin in table.settings.get("methods", {}).items()}
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     told = {**kept, **methods, "versions": f"medidiff {__version__}, {versions}"}
-    return {key.replace("_", " "): str(value) for key, value in told.items()}
+    return {key: str(value) for key, value in told.items()}

@@ -82,6 +82,14 @@ def test_the_page_tells_differences_case_by_case_and_comparisons_by_sub_group(re
     assert "4 cases of 4 subjects" in page
 
 
+def test_methods_keep_their_names_in_settings_and_over_crops(tmp_path):
+    pages = EvaluationPages(tmp_path / "out")
+    roots = study(tmp_path, subjects=1, methods=("Our_Method", "other"))
+    report = pages.close(evaluate(roots, tmp_path / "r", look=pages.add)).read_text()
+    assert "<dt>method Our_Method</dt>" in report
+    assert "Largest error of Our_Method 1" in report
+
+
 def test_pages_of_an_earlier_run_go_and_what_others_wrote_stays(tmp_path):
     out = tmp_path / "out"
     for subjects in (3, 2):
