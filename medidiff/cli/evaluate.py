@@ -41,6 +41,7 @@ class Request:
     region: str
     data_range: float | None
     resample: str | None
+    slice_axis: str
     pair: str
     source: Path | None
     baseline: tuple[str, ...]
@@ -96,6 +97,13 @@ class Request:
     help="Bring predictions onto the references' grids where these differ, and note it.",
 )
 @click.option(
+    "--slice-axis",
+    type=click.Choice(["auto", "x", "y", "z"]),
+    default="auto",
+    show_default=True,
+    help="Axis of the references' arrays across slices; auto: the coarsest, or by fastmri the first of .npy.",
+)
+@click.option(
     "--pair",
     default="auto",
     show_default=True,
@@ -117,7 +125,7 @@ class Request:
     help="Made of the inputs: trilinear, cubic, cubic+dc, tv; of k-space zero-filled, cg-sense, l1-wavelet.",
 )
 @click.option("--group", default="", metavar="COLUMN|folder|ENTITY", help="Sub-groups: of a table, or by name.")
-@click.option("--about", type=options.EXISTING, metavar="TABLE", help="Table (CSV, TSV) with the groups of cases.")
+@click.option("--about", type=options.EXISTING, metavar="TABLE", help="Table (CSV, TSV): groups, subjects.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help="Of the bootstrap.")
 @click.option(
     "--pages",
@@ -156,6 +164,7 @@ def evaluate(request: Request) -> None:
             region=request.region,
             data_range=request.data_range,
             resample=request.resample is not None,
+            slice_axis=request.slice_axis,
             pair=request.pair,
             inputs=request.source,
             baselines=request.baselines(),
@@ -166,6 +175,8 @@ def evaluate(request: Request) -> None:
             progress=count,
         )
     report = pages.close(table) if pages else None
+    if not pages:
+        _remove_pages(request.output)
     _print(table, request, report)
 
 
@@ -182,7 +193,16 @@ def _pages(request: Request) -> "EvaluationPages | None":
         return None
 
 
+def _remove_pages(output: Path) -> None:
+    """Remove what an earlier run left: pages that do not belong to the new figures."""
+    from medidiff.report.pages import remove_pages
+
+    remove_pages(output)
+
+
 def _print(table: "Table", request: Request, report: Path | None) -> None:
+    from medidiff.evaluation.markdown import subjects_told
+
     counts, context = table.counts(), click.get_current_context()
     if not counts["scored"]:
         reason = table.rows[0].score.error
@@ -191,16 +211,23 @@ def _print(table: "Table", request: Request, report: Path | None) -> None:
     click.echo(columns([_line(table, metric) for metric in table.metrics]))
     told = ", ".join(f"{counts[what]} {what}" for what in ("scored", "failed", "unpaired"))
     if not request.quiet:
-        click.echo(f"{told}; see {report or request.output / 'summary.md'}", err=True)
+        click.echo(f"{subjects_told(table)}, {told}; see {report or request.output / 'summary.md'}", err=True)
     if counts["failed"]:
         context.exit(Exit.SOME_FAILED)
 
 
 def _line(table: "Table", metric: str) -> dict[str, Any]:
-    """Means of a metric, by method where there are several."""
+    """Means of a metric, by method where there are several; with n where it is not that of the method's cases."""
+    from medidiff.evaluation.markdown import counted
+
     methods: Sequence[str] = table.methods
     names = ["mean"] if len(methods) == 1 else methods
-    return {"metric": metric} | {name: table.mean(metric, m) for name, m in zip(names, methods, strict=True)}
+    line: dict[str, Any] = {"metric": metric}
+    for name, method in zip(names, methods, strict=True):
+        told = table.summary["methods"][method].get(metric)
+        extra = counted(told, len(table.scored(method))) if told else ""
+        line[name] = f"{told['mean']:.4g}{extra}" if extra else table.mean(metric, method)
+    return line
 
 
 def _named(text: str) -> tuple[str, Path]:

@@ -2,12 +2,12 @@
 
 ``images``, ``listing``, ``pairing``, ``plan``
     What is in the folders, what is told of it, which belongs to which, and the cases that make up a run.
-``preset``, ``score``, ``attempt``
-    How scores are taken, the scores of one image, and what becomes of one that has none.
+``preset``, ``axes``, ``score``, ``attempt``
+    How scores are taken, along which axes, the scores of one image, and what becomes of one that has none.
 ``baselines``, ``measured``
     Interpolation and total variation; what the measurement says, and baselines made of it on the fly.
-``comparison``, ``table``, ``statistics``, ``summary``
-    `evaluate`; all scores as one object; intervals and tests; what follows from them.
+``comparison``, ``table``, ``statistics``, ``summary``, ``differences``
+    `evaluate`; all scores as one object; intervals and tests; what follows from them, case by case too.
 ``write``, ``markdown``
     ``cases.csv``, ``summary.json`` and ``summary.md``.
 """

@@ -1,13 +1,15 @@
 """One method on one case: read or made, brought onto the grid, scored; what goes wrong becomes a reason."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from medidiff.errors import InputError, MedidiffError
-from medidiff.evaluation.images import Image
+from medidiff.evaluation.images import Image, read_file
 from medidiff.evaluation.plan import Planned
 from medidiff.evaluation.preset import Rules
-from medidiff.evaluation.score import Score, Truth, fitted, score
-from medidiff.io.nifti import read_nifti
+from medidiff.evaluation.score import RESAMPLED, Score, Truth, fitted, score
 from medidiff.volume import Volume
 
 if TYPE_CHECKING:
@@ -38,9 +40,9 @@ def attempt(
     try:
         image, note = _made(case.images.get(method) or case.baselines[method], truth, source, rules)
         images[method] = image
-        spread = _spread(case.images.get(method), truth, rules)
-        told = score(image, truth, rules, spread=spread).noted(note)
-        if spread is not None:
+        spread, why = _spread(case.images.get(method), truth, rules)
+        told = score(image, truth, rules, spread=spread).noted(note).noted(why).noted(case.notes.get(method, ""))
+        if spread is not None and "calibration" in told.facts:
             spreads[method] = spread
         return _with_residual(told, image, source)
     except Exception as error:
@@ -55,13 +57,21 @@ def _made(what: "Image | Baseline", truth: Truth, source: "Measured | None", rul
         raise InputError("no measurement to make the baseline of", where=what.name)
     else:
         volume = source.baseline(what, truth.volume.geometry)
-    return fitted(volume, truth.volume, resample=rules.resample)
+    return fitted(volume, truth, resample=rules.resample)
 
 
-def _spread(image: Image | None, truth: Truth, rules: Rules) -> Volume | None:
+def _spread(image: Image | None, truth: Truth, rules: Rules) -> tuple[Volume | None, str]:
+    """Read the standard deviation beside an image, on the reference's grid, or say why there is none."""
     if image is None or image.spread is None:
-        return None
-    return fitted(read_nifti(image.spread), truth.volume, resample=rules.resample)[0]
+        unread = image is not None and image.has_unread_spread
+        return None, "no calibration: parametric maps beside DICOM series are not read" if unread else ""
+    try:
+        volume, note = fitted(read_file(image.spread), truth, resample=rules.resample)
+    except MedidiffError as error:
+        return None, f"no calibration: {error}"
+    if not note.startswith(RESAMPLED):
+        return volume, ""
+    return replace(volume, array=np.maximum(volume.array, 0)), ""  # a cubic spline rings below 0
 
 
 def _with_residual(told: Score, image: Volume, source: "Measured | None") -> Score:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from medidiff.errors import MedidiffError, OutputError, UsageError
+from medidiff.errors import InputError, OutputError, UsageError
 from medidiff.evaluation.attempt import attempt, failed, measured
-from medidiff.evaluation.listing import group_of, read_listing, subject_of
+from medidiff.evaluation.listing import Who, read_listing
+from medidiff.evaluation.pairing import RULES
 from medidiff.evaluation.plan import Plan, Planned, plan_cases
 from medidiff.evaluation.preset import PRESETS, Rules
 from medidiff.evaluation.score import Score, Truth, prepared
@@ -58,6 +59,7 @@ def evaluate(
     region: str | Path = "",
     data_range: float | None = None,
     resample: bool = False,
+    slice_axis: str = "auto",
     pair: str = "auto",
     inputs: Path | None = None,
     baselines: Sequence[str] = (),
@@ -85,6 +87,9 @@ def evaluate(
         In the references' units; by default the preset's rule, from the reference alone.
     resample
         Bring predictions onto the references' grids where these differ, and say so; otherwise such a case fails.
+    slice_axis
+        Axis of the references' arrays that slices lie across; ``auto`` is the coarsest, or the first of arrays without
+        a grid under ``fastmri``.
     pair
         How images are paired; see `medidiff.evaluation.pair_up`.
     inputs
@@ -92,7 +97,8 @@ def evaluate(
     baselines
         Names of `medidiff.evaluation.measured`, made of the inputs on the fly: ``cubic``, ``tv:0.001``.
     group, about
-        Sub-groups: a column of the table ``about`` (by default the table of ``pair``), ``folder`` or a BIDS entity.
+        Sub-groups: a column of the table ``about`` (by default the table of ``pair``), ``folder`` or a BIDS entity. A
+        column ``subject`` (or ``participant_id`` beside ``case``) says whose image a case is.
     seed
         Of the bootstrap.
     look
@@ -116,14 +122,13 @@ def evaluate(
     """
     if preset not in PRESETS:
         raise UsageError("unknown preset", found=preset, needed=" or ".join(PRESETS))
-    rules = Rules(PRESETS[preset], region or PRESETS[preset].region, data_range, resample)
+    rules = Rules(PRESETS[preset], region or PRESETS[preset].region, data_range, resample, slice_axis)
     roots = {"prediction": predictions} if isinstance(predictions, str | Path) else dict(predictions)
     plan = plan_cases(roots, references, by=pair, inputs=inputs, baselines=baselines, region=rules.region)
-    listing = about or (Path(pair) if Path(pair).suffix in (".csv", ".tsv") else None)
-    grouped = partial(group_of, by=group, about=read_listing(listing) if listing else None) if group else None
+    who = _who(group, about, pair, plan)
     if output is not None:
         make_folder(Path(output))
-    run = _Run(plan, rules, grouped, look)
+    run = _Run(plan, rules, who, look)
     table = partial(Table, methods=plan.methods, settings=_settings(rules, plan, pair, seed, group), seed=seed)
     try:
         for done, case in enumerate(plan.cases):
@@ -132,7 +137,7 @@ def evaluate(
             run.add(case)
         if progress:
             progress(len(plan.cases), len(plan.cases), "")
-    except (KeyboardInterrupt, MedidiffError):
+    except BaseException:
         if output is not None:
             with suppress(OutputError):
                 write_cases(table(run.rows, unpaired=plan.unpaired), Path(output))
@@ -141,6 +146,17 @@ def evaluate(
     if output is not None:
         write_table(whole, Path(output))
     return whole
+
+
+def _who(group: str, about: Path | None, pair: str, plan: Plan) -> Who:
+    """Read what is told of the cases."""
+    path = about or (Path(pair) if pair not in RULES else None)
+    who = Who(group, read_listing(path) if path else None)
+    if about and who.about and not (group or who.about.subject_column):
+        needed = "a sub-group, or a column subject"
+        raise UsageError("the table about cases says nothing that is asked for", where=str(about), needed=needed)
+    who.check(case.name for case in plan.cases)
+    return who
 
 
 def _settings(rules: Rules, plan: Plan, pair: str, seed: int, group: str) -> dict[str, object]:
@@ -154,7 +170,7 @@ class _Run:
 
     plan: Plan
     rules: Rules
-    grouped: Callable[[str], str] | None
+    who: Who
     look: Look | None
     rows: list[Row] = field(default_factory=list)
 
@@ -164,6 +180,8 @@ class _Run:
         spreads: dict[str, Volume] = {}
         truth, source, scores = None, None, {}
         try:
+            if case.error:
+                raise InputError(case.error, where=case.name)
             truth = prepared(case.reference.read(), self.rules, case.region.read() if case.region else None)
             source = measured(case)
         except Exception as error:
@@ -172,12 +190,18 @@ class _Run:
             if truth is not None and method not in scores:
                 scores[method] = attempt(case, method, truth, source, self.rules, images, spreads)
         rows = [self._row(case, method, scores[method]) for method in case.methods]
+        place = len(self.rows)
         self.rows += rows
-        if self.look:
+        if not self.look:
+            return
+        try:
             self.look(Seen(case.name, truth, source.shown if source else None, images, spreads, rows))
+        except Exception as error:
+            why = f"no page: {failed(error).error}"
+            self.rows[place:] = [replace(row, score=row.score.noted(why)) for row in rows]
 
     def _row(self, case: Planned, method: str, told: Score) -> Row:
-        group = self.grouped(case.name) if self.grouped else ""
+        group, subject = self.who.group(case.name), self.who.subject(case.name)
         image = case.images.get(method)
         origin = image.path if image else "made of the input"
-        return Row(case.name, method, subject_of(case.name), group, told, origin, case.reference.path)
+        return Row(case.name, method, subject, group, told, origin, case.reference.path)

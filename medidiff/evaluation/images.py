@@ -11,7 +11,7 @@ import numpy as np
 from medidiff.errors import InputError, ResourceError
 from medidiff.io.kspace import is_kspace_name
 from medidiff.io.nifti import read_nifti
-from medidiff.io.sidecar import split_suffix
+from medidiff.io.sidecar import SUFFIXES, split_suffix
 from medidiff.io.source import Source, dicom_in
 from medidiff.io.studies import NoReader, sort
 from medidiff.volume import Geometry, Volume
@@ -19,7 +19,7 @@ from medidiff.volume import Geometry, Volume
 if TYPE_CHECKING:
     from medidiff.io.dicom import Series, Stack
 
-__all__ = ["ADDED", "Image", "find_images", "is_array"]
+__all__ = ["ADDED", "Image", "find_images", "is_array", "read_file"]
 
 ADDED = ("_enhanced", "_recon")
 """What this program puts at the end of a name."""
@@ -58,10 +58,18 @@ class Image:
 
     @property
     def spread(self) -> Path | None:
-        """The standard deviation beside it, if there is one."""
-        stem, suffix = split_suffix(self.path.name)
-        beside = self.path.with_name(f"{_plain(stem)}{SPREAD}{suffix}")
-        return beside if self.stack is None and suffix and beside.is_file() else None
+        """The standard deviation beside it, if there is one, whichever of the suffixes it has."""
+        if self.stack is not None:
+            return None
+        stem = _stem(self.path) or ""
+        own = self.path.name[len(stem) :]
+        beside = (self.path.with_name(f"{_plain(stem)}{SPREAD}{suffix}") for suffix in (own, *SUFFIXES, *ARRAYS))
+        return next((path for path in beside if path.is_file()), None)
+
+    @property
+    def has_unread_spread(self) -> bool:
+        """Whether a parametric map lies beside a DICOM series, which nothing here reads."""
+        return self.stack is not None and Path(self.stack.sources[0].folder).with_name("uncertainty").is_dir()
 
     def read(self) -> Volume:
         """Read the image ``(x, y, z)``; magnitudes of what is complex.
@@ -75,12 +83,17 @@ class Image:
             from medidiff.io.dicom import read_stack
 
             return read_stack(self.stack)
-        return _read_array(self.path) if is_array(self.path) else read_nifti(self.path)
+        return read_file(self.path)
 
 
 def is_array(path: Path) -> bool:
     """Whether a file is called like an array, which has no grid."""
     return path.suffix.lower() in ARRAYS
+
+
+def read_file(path: Path) -> Volume:
+    """Read an array or a NIfTI file ``(x, y, z)``; see `Image.read`."""
+    return _read_array(path) if is_array(path) else read_nifti(path)
 
 
 def find_images(root: Path, *, kspace: bool = False) -> list[Image]:
@@ -161,4 +174,6 @@ def _read_array(path: Path) -> Volume:
         found = ", ".join(f"{array.dtype} {array.shape}" for array in arrays)
         raise InputError("not one 3D array", where=str(path), found=found, needed="numbers of shape (x, y, z)")
     array = np.abs(arrays[0]) if np.iscomplexobj(arrays[0]) else arrays[0]
+    if bad := int(np.count_nonzero(~np.isfinite(array))):
+        raise InputError("voxels that are not numbers", where=str(path), found=f"{bad} NaN or Inf")
     return Volume(array, Geometry(array.shape, np.eye(4)), {"source": str(path), "gridless": True})

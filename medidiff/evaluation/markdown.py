@@ -7,7 +7,19 @@ from medidiff.evaluation.preset import ALONG, DEFINITIONS
 from medidiff.evaluation.summary import STATISTICS
 from medidiff.evaluation.table import Table
 
-__all__ = ["COMPARED", "MAIN", "comparison_row", "defined", "figure", "markdown", "means", "title", "without_scores"]
+__all__ = [
+    "COMPARED",
+    "MAIN",
+    "comparison_row",
+    "counted",
+    "defined",
+    "figure",
+    "markdown",
+    "means",
+    "subjects_told",
+    "title",
+    "without_scores",
+]
 
 Means = tuple[str, int, list[tuple[str, str]]]
 """Method, number of cases, and mean and interval of each metric."""
@@ -37,7 +49,7 @@ def markdown(table: Table) -> str:
         *_means(told["methods"], main),
         *_comparisons(told["comparisons"], table.methods[0]),
         *(["## Detail, spectrum and calibration", *_means(told["methods"], rest)] if rest else []),
-        *[part for group, methods in told["groups"].items() for part in (f"## {group}", *_means(methods, main))],
+        *[part for group in told["groups"] for part in _group(table, group, main)],
         *_worst(told["worst_cases"], table.methods),
         *_left(table),
     ]
@@ -71,8 +83,9 @@ def _caption(table: Table) -> str:
     definitions = "; ".join(f"{name}: {text}" for name, text in defined(table).items())
     counts = told["cases"]
     return (
-        f"Preset `{settings.get('preset')}`, {len(table.cases)} cases, {counts['scored']} scores, {counts['failed']} "
-        f"failed, {counts['unpaired']} unpaired. Mean [95 % interval]. Region `{settings.get('region')}`: "
+        f"Preset `{settings.get('preset')}`, {len(table.cases)} cases of {subjects_told(table)}, "
+        f"{counts['scored']} scores, {counts['failed']} failed, {counts['unpaired']} unpaired. Mean [95 % interval]. "
+        f"Region `{settings.get('region')}`: "
         f"{settings.get('region_definition')} Data range: {settings.get('data_range')} Crop: {settings.get('crop')} "
         f"Resampled: {settings.get('resample')} {definitions}. {STATISTICS} "
         f"medidiff {told['version']}. Research use only."
@@ -84,17 +97,32 @@ def means(methods: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> t
     shown = [name for name in metrics if any(name in told for told in methods.values())]
     rows = []
     for method, told in methods.items():
-        n = max((figures["n"] for figures in told.values()), default=0)
-        rows.append((method, n, [_cell(name, told.get(name)) for name in shown]))
+        n = max((_count(figures) for figures in told.values()), default=0)
+        rows.append((method, n, [_cell(name, told.get(name), n) for name in shown]))
     return [title(name) for name in shown], rows
 
 
-def _cell(metric: str, told: Mapping[str, Any] | None) -> tuple[str, str]:
+def subjects_told(table: Table) -> str:
+    """Say of how many people the cases are."""
+    return f"{len(table.subjects)} subject{'s' * (len(table.subjects) != 1)}"
+
+
+def counted(told: Mapping[str, Any], n: int) -> str:
+    """Say of how many cases a mean is where it is not of ``n``, and how many of them are infinite; or nothing."""
+    other = f" (n={_count(told)})" if _count(told) != n else ""
+    return other + (f" ({told['infinite']} infinite)" if told["infinite"] else "")
+
+
+def _count(told: Mapping[str, Any]) -> int:
+    return int(told["n"] + told["infinite"])
+
+
+def _cell(metric: str, told: Mapping[str, Any] | None, n: int) -> tuple[str, str]:
     """Mean and interval; nothing for an interval that there is not."""
     if told is None:
         return NONE, ""
     mean, low, high = (figure(metric, told[name]) for name in ("mean", "low", "high"))
-    return mean, "" if low == NONE else f"{low} to {high}"
+    return mean + counted(told, n), "" if low == NONE else f"{low} to {high}"
 
 
 def _means(methods: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> list[str]:
@@ -103,18 +131,25 @@ def _means(methods: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> 
     return [_lines(["method", "n", *titles], body)] if titles else []
 
 
-def _comparisons(told: Sequence[Mapping[str, Any]], first: str) -> list[str]:
+def _comparisons(told: Sequence[Mapping[str, Any]], first: str, where: str = "##") -> list[str]:
     shown = [c for c in told if c["metric"] in COMPARED]
     if not shown:
         return []
     head = ["metric", "against", "n", "subjects", "difference [95 % interval]", "p", "p (Holm)", "wins"]
-    return [f"## {first} against each other method", _lines(head, [comparison_row(c) for c in shown])]
+    return [f"{where} {first} against each other method", _lines(head, [comparison_row(c) for c in shown])]
+
+
+def _group(table: Table, group: str, main: Sequence[str]) -> list[str]:
+    told = table.summary
+    versus = _comparisons(told["group_comparisons"][group], table.methods[0], f"### {group}:")
+    return [f"## {group}", *_means(told["groups"][group], main), *versus]
 
 
 def comparison_row(c: Mapping[str, Any]) -> list[str]:
     """Write metric, other method, cases, subjects, difference with interval, p, adjusted p and share of wins."""
     ends = " to ".join(figure(c["metric"], c[end], signed=True) for end in ("low", "high"))
     difference = figure(c["metric"], c["difference"], signed=True)
+    difference += f" ({c['infinite']} infinite)" if c["infinite"] else ""
     difference = difference if NONE in ends.split() else f"{difference} [{ends}]"
     p_values = [NONE if c[name] != c[name] else f"{c[name]:.2g}" for name in ("p", "p_holm")]
     who = [title(c["metric"]), c["against"], str(c["n"]), str(c["subjects"])]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medidiff.errors import InputError, UsageError
 from medidiff.evaluation.images import Image, find_images
-from medidiff.evaluation.pairing import match, pair_up
+from medidiff.evaluation.pairing import Pairing, match, pair_up
 
 if TYPE_CHECKING:
     from medidiff.evaluation.measured import Baseline
@@ -31,6 +31,10 @@ class Planned:
         What is made of the source, by method.
     source, region
         The measurement and the mask, if there are any.
+    notes
+        What should be known about the images, by method.
+    error
+        Why the case cannot be scored, if that is known before.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Planned:
     baselines: "Mapping[str, Baseline]" = field(default_factory=dict)
     source: Image | None = None
     region: Image | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -80,28 +86,57 @@ def plan_cases(
         raise UsageError("nothing to score", needed="predictions or baselines")
     if twice := roots.keys() & made.keys():
         raise UsageError("two methods have the same name", found=", ".join(sorted(twice)))
-    unpaired: dict[Path, str] = {}
-    paired = {name: _paired(root, references, by, unpaired, name, len(roots)) for name, root in roots.items()}
-    sources = _beside(inputs, references, by, unpaired, "input") if inputs else {}
-    masks = _beside(Path(region), references, by, {}, "region") if str(region) not in ("head", "all") else {}
-    names = sorted({case for pairs in paired.values() for case in pairs} | (sources.keys() if made else set()))
-    truths = {case: pair[1] for pairs in (*paired.values(), sources) for case, pair in pairs.items()}
-    cases = [
-        Planned(
-            name,
-            truths[name],
-            {method: pairs[name][0] for method, pairs in paired.items() if name in pairs},
-            made,
-            sources[name][0] if name in sources else None,
-            _only(masks, name),
-        )
-        for name in names
-    ]
+    paired = {name: pair_up(root, references, by=by) for name, root in roots.items()}
+    sources = _beside(inputs, references, by, "input") if inputs else Pairing({}, {})
+    masks = _beside(Path(region), references, by, "region") if str(region) not in ("head", "all") else None
+    named = {case: pair[1] for pairing in (*paired.values(), sources) for case, pair in pairing.pairs.items()}
+    names = {case for pairing in paired.values() for case in pairing.pairs} | (sources.pairs.keys() if made else set())
+    beside = _Beside(paired, made, sources if inputs else None, masks)
+    cases = [beside.planned(name, named[name]) for name in sorted(names)]
     if not cases:
         raise InputError("nothing can be paired", where=str(references))
     kept = {image.path for case in cases for image in (case.reference, *case.images.values())}
-    left = {path: reason for path, reason in sorted(unpaired.items()) if len(roots) > 1 or path not in kept}
-    return Plan(cases, (*roots, *made), roots, left)
+    left = _left(paired, kept) if len(paired) == 1 else _left(paired, set())
+    others = {what: some for what, some in (("input", sources), ("region", masks)) if some is not None}
+    return Plan(cases, (*roots, *made), roots, _joined(left, _left(others, kept, always=True)))
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """Everything that was paired, to be put together by case."""
+
+    paired: Mapping[str, Pairing]
+    made: "Mapping[str, Baseline]"
+    sources: Pairing | None
+    masks: Pairing | None
+
+    def planned(self, name: str, reference: Image) -> Planned:
+        images = {method: p.pairs[name][0] for method, p in self.paired.items() if name in p.pairs}
+        source = self.sources.pairs.get(name) if self.sources else None
+        mask = self.masks.pairs.get(name) if self.masks else None
+        notes = {method: self._noted(name, method) for method in images}
+        error = "no mask of this name among the regions" if self.masks and not mask else ""
+        return Planned(name, reference, images, self.made, source and source[0], mask and mask[0], notes, error)
+
+    def _noted(self, name: str, method: str) -> str:
+        lacks = self.sources is not None and name not in self.sources.pairs
+        told = [self.paired[method].notes.get(name, ""), "no data residual: no input of this name" if lacks else ""]
+        return "; ".join(part for part in told if part)
+
+
+def _left(paired: Mapping[str, Pairing], kept: set[Path], *, always: bool = False) -> dict[Path, str]:
+    """Put together what is left; ``always`` names the kind, otherwise it is named where there are several."""
+    left: dict[Path, str] = {}
+    for name, pairing in paired.items():
+        label = f" ({name})" if always or len(paired) > 1 else ""
+        left = _joined(left, {p: why + label for p, why in pairing.unpaired.items() if p not in kept})
+    return left
+
+
+def _joined(one: Mapping[Path, str], other: Mapping[Path, str]) -> dict[Path, str]:
+    """All reasons of every path, each once, sorted by path."""
+    told = {path: dict.fromkeys(some[path] for some in (one, other) if path in some) for path in (*one, *other)}
+    return {path: "; ".join(reasons) for path, reasons in sorted(told.items())}
 
 
 def _baselines(names: Sequence[str], inputs: Path | None) -> "dict[str, Baseline]":
@@ -114,31 +149,12 @@ def _baselines(names: Sequence[str], inputs: Path | None) -> "dict[str, Baseline
     return {named.name: named for named in map(baseline_named, names)}
 
 
-def _paired(
-    root: Path, references: Path, by: str, unpaired: dict[Path, str], name: str, methods: int
-) -> Mapping[str, tuple[Image, Image]]:
-    pairing = pair_up(root, references, by=by)
-    for path, reason in pairing.unpaired.items():
-        told = f"{reason} ({name})" if methods > 1 else reason
-        unpaired[path] = f"{unpaired[path]}; {told}" if path in unpaired else told
-    return pairing.pairs
-
-
-def _beside(
-    root: Path, references: Path, by: str, unpaired: dict[Path, str], what: str
-) -> Mapping[str, tuple[Image, Image]]:
+def _beside(root: Path, references: Path, by: str, what: str) -> Pairing:
     """Pair measurements or masks with the references; a single file belongs to all of them."""
     images, truths = find_images(root, kspace=what == "input"), find_images(references)
     if root.is_file() and len(images) == 1:
-        return {truth.shown: (images[0], truth) for truth in truths}
+        return Pairing({truth.shown: (images[0], truth) for truth in truths}, {})
     pairing = match(images, truths, by="auto" if Path(by).suffix else by, what=what)
     if not pairing.pairs:
         raise InputError(f"no {what} can be paired with a reference", where=str(root), found=f"{len(images)} images")
-    unpaired |= {path: reason for path, reason in pairing.unpaired.items() if what in reason}
-    return pairing.pairs
-
-
-def _only(masks: Mapping[str, tuple[Image, Image]], name: str) -> Image | None:
-    if masks and name not in masks:
-        raise InputError("a case has no mask", where=name, needed="a mask for every reference, or one file for all")
-    return masks[name][0] if masks else None
+    return pairing

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from medidiff.errors import InputError, UsageError
+from medidiff.evaluation.axes import SLICE_AXES, across_slices
 from medidiff.metrics import DATA_RANGE_DEFINITION, HEAD_REGION_DEFINITION, data_range_of
 from medidiff.volume import Volume
 
@@ -20,7 +21,7 @@ ALONG: Mapping[str, tuple[str, int]] = {
     for name in ("power_spectrum_error", "effective_resolution")
     for axis, letter in enumerate(XYZ)
 }
-"""Metrics along an axis of the array by their names in tables."""
+"""Metrics along an axis of the world (R, A, S; of arrays without a grid their own axes) by their names in tables."""
 
 DEFINITIONS: Mapping[str, str] = MappingProxyType({
     "psnr": "peak signal-to-noise ratio, dB: 10 log10(range^2 / mean squared error)",
@@ -31,7 +32,7 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType({
     "hfen": "high-frequency error norm: error over reference, both by a Laplacian of Gaussian of SD 1.5 voxels",
     "gradient_energy_ratio": "energy of differences of neighbours over the reference's; 1 is right",
     "radial_spectrum_error": "log-spectral distance over shells of the 3D spectrum, dB",
-    "power_spectrum_error": "log-spectral distance along an axis of the array, dB",
+    "power_spectrum_error": "log-spectral distance along the array's axis nearest to x, y, z of the world (RAS), dB",
     "effective_resolution": "half a period of the first frequency whose modulation is half of the reference's, mm",
     "data_residual": "||A x - y|| / ||y|| against the measurement given as input",
     "coverage_90": "share of voxels whose truth lies within mean +- 1.645 SD; 0.9 is right",
@@ -120,14 +121,19 @@ class Rules:
         In the references' units, where it is given.
     resample
         Whether predictions are brought onto the references' grids.
+    slice_axis
+        Axis of the reference's array that slices lie across, ``x``, ``y`` or ``z``, or ``auto``.
     """
 
     preset: Preset = field(default_factory=lambda: PRESETS["volume"])
     region: str | Path = "head"
     data_range: float | None = None
     resample: bool = False
+    slice_axis: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.slice_axis not in SLICE_AXES:
+            raise UsageError("unknown slice axis", found=self.slice_axis, needed=", ".join(SLICE_AXES))
         if self.data_range is not None and not (np.isfinite(self.data_range) and self.data_range > 0):
             raise UsageError("data range must be positive", found=f"{self.data_range}")
 
@@ -141,10 +147,22 @@ class Rules:
             "region_definition": region.get(str(self.region), "Voxels of the mask that are not zero."),
             "data_range": self.preset.range_told if self.data_range is None else f"{self.data_range:g}, as given.",
             "crop": crop,
-            "slices": "Across the axis with the coarsest spacing, the last of several.",
+            "slices": self._slices_told(),
             "resample": "Cubic B-splines onto the reference's grid." if self.resample else "Never.",
             "metrics": {name: definition(name) for name in (*self.preset.metrics, *EXTRA)},
         }
+
+    def _slices_told(self) -> str:
+        if self.slice_axis != "auto":
+            return f"Across {self.slice_axis} of the reference's array."
+        arrays = " Of arrays without a grid, across the first axis." if self.preset.square else ""
+        return f"Across the axis with the coarsest spacing, of several that nearest to S, A, R of the world.{arrays}"
+
+    def across(self, reference: Volume) -> int:
+        """Axis of the reference's array that slices lie across; fastMRI's arrays are (slice, y, x)."""
+        if self.slice_axis == "auto" and self.preset.square and reference.meta.get("gridless"):
+            return 0
+        return across_slices(reference.geometry, self.slice_axis)
 
     def crop(self, shape: tuple[int, ...], across: int) -> tuple[slice, ...]:
         """Part of the volume that is scored."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["DRAWS", "bootstrap_interval", "by_subject", "holm", "signed_rank", "win_rate"]
+__all__ = ["DRAWS", "averaged", "bootstrap_interval", "by_subject", "holm", "signed_rank", "win_rate"]
 
 Array = NDArray[np.float64]
 FEWEST = 3
@@ -28,7 +28,7 @@ def bootstrap_interval(
     Parameters
     ----------
     values
-        One score per case; what is not finite is left out.
+        One score per case; nan is left out.
     subjects
         Whose case each is.
     seed
@@ -42,10 +42,10 @@ def bootstrap_interval(
     Returns
     -------
     tuple of float
-        Both nan with fewer than `FEWEST` subjects.
+        Both nan with fewer than `FEWEST` subjects, and where a score is infinite, as the mean then is.
     """
     sums, counts = _sums(values, subjects)
-    if len(sums) < FEWEST:
+    if len(sums) < FEWEST or not np.isfinite(sums).all():
         return float("nan"), float("nan")
     drawn = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
     means = sums[drawn].sum(1) / counts[drawn].sum(1)
@@ -53,20 +53,35 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def averaged(values: Sequence[float], subjects: Sequence[Hashable], *, seed: int = 0) -> dict[str, float]:
+    """Count and average, with an interval.
+
+    ``n`` and ``subjects`` count finite values, ``infinite`` the others; an infinite mean has no interval.
+    """
+    finite = [bool(np.isfinite(value)) for value in values]
+    whose = {subject for subject, kept in zip(subjects, finite, strict=True) if kept}
+    low, high = bootstrap_interval(values, subjects, seed=seed)
+    with np.errstate(invalid="ignore"):  # infinitely much of both signs has no mean
+        mean = float(np.mean(values)) if values else float("nan")
+    n = sum(finite)
+    return {"n": n, "subjects": len(whose), "infinite": len(values) - n, "mean": mean, "low": low, "high": high}
+
+
 def by_subject(values: Sequence[float] | Array, subjects: Sequence[Hashable]) -> Array:
-    """Mean of each subject's cases; what is not finite is left out."""
+    """Mean of each subject's cases; nan is left out, and infinitely much of both signs is nan."""
     sums, counts = _sums(values, subjects)
     return sums / counts
 
 
 def _sums(values: Sequence[float] | Array, subjects: Sequence[Hashable]) -> tuple[Array, Array]:
     array = np.asarray(values, dtype=np.float64)
-    kept = np.isfinite(array)
+    kept = ~np.isnan(array)
     names = {
         name: place for place, name in enumerate(dict.fromkeys(s for s, k in zip(subjects, kept, strict=True) if k))
     }
     places = np.array([names[s] for s, k in zip(subjects, kept, strict=True) if k], dtype=np.intp)
-    sums, counts = (np.bincount(places, weights, len(names)) for weights in (array[kept], None))
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        sums, counts = (np.bincount(places, weights, len(names)) for weights in (array[kept], None))
     return sums.astype(np.float64), counts.astype(np.float64)
 
 
@@ -74,12 +89,14 @@ def signed_rank(differences: Sequence[float] | Array) -> float:
     """Two-sided p of the Wilcoxon signed-rank test, exact for up to 50 without ties; nan if nothing differs.
 
     `scipy.stats.wilcoxon`; one difference per independent subject. The smallest p that n subjects can give is
-    2 / 2^n: 0.016 with seven.
+    2 / 2^n: 0.016 with seven. An infinite difference has the largest rank.
     """
     kept = np.asarray(differences, dtype=np.float64)
-    kept = kept[np.isfinite(kept)]
+    kept = kept[~np.isnan(kept)]
     if not np.any(kept != 0):
         return float("nan")
+    most = 2 * np.abs(kept[np.isfinite(kept)]).max(initial=1.0)
+    kept = np.clip(kept, -most, most)
     return float(stats.wilcoxon(kept, zero_method="wilcox").pvalue)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from medidiff import __version__
+from medidiff.evaluation.differences import compared, differences
 from medidiff.evaluation.preset import merit
-from medidiff.evaluation.statistics import DRAWS, bootstrap_interval, by_subject, holm, signed_rank, win_rate
+from medidiff.evaluation.statistics import DRAWS, averaged
 from medidiff.evaluation.table import Row, Table
 from medidiff.metrics import LEVELS
 
@@ -18,7 +19,8 @@ STATISTICS = (
     "subject with all of its cases. Differences are the first method minus the other, case by case. p is that of the "
     "two-sided Wilcoxon signed-rank test on the means of each subject's differences, p (Holm) adjusted for the methods "
     "compared within a metric. Wins are the share of cases in which the first method is better, equal ones by half; "
-    "where 1 (or 0.9) is right, p and wins are of the nearness to it. Means of methods with other n are not comparable."
+    "where 1 (or 0.9) is right, p and wins are of the nearness to it. Means of methods with other n are not "
+    "comparable; a mean of infinite scores has no interval."
 )
 WORST = 10
 
@@ -27,21 +29,24 @@ def summarise(table: Table) -> dict[str, Any]:
     """Put together what ``summary.json`` says.
 
     ``metric_per_case`` has every row and ``mean`` the means of the first method; ``methods`` has every method's mean,
-    interval, median and worst score, ``groups`` the same by sub-group, ``comparisons`` the first method against each
-    other.
+    interval, median and worst score, ``groups`` the same by sub-group; ``comparisons`` sets the first method against
+    each other, ``group_comparisons`` does by sub-group, and ``differences`` has them case by case.
     """
     return {
         "metric_per_case": [_told(row) for row in table.rows],
         "mean": {name: table.mean(name) for name in table.metrics} if table.scored() else {},
         "methods": {method: _figures(table, table.scored(method)) for method in table.methods},
-        "comparisons": [c for metric in table.metrics for c in _compared(table, metric)],
+        "comparisons": compared(table),
+        "differences": differences(table),
         "groups": {
             group: {method: _figures(table, table.scored(method, group)) for method in table.methods}
             for group in table.groups
         },
+        "group_comparisons": {group: compared(table, group) for group in table.groups},
         "calibration": {m: told for m in table.methods if (told := _calibration(table.scored(m)))},
         "worst_cases": worst_cases(table)[:WORST],
         "cases": table.counts(),
+        "subjects": len(table.subjects),
         "unpaired": {str(path): reason for path, reason in table.unpaired.items()},
         "settings": dict(table.settings),
         "definitions": {
@@ -90,63 +95,20 @@ def _figures(table: Table, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
         if not kept:
             continue
         values, subjects = [value for _, value in kept], [row.subject for row, _ in kept]
-        low, high = bootstrap_interval(values, subjects, seed=table.seed)
         told[metric] = {
-            "n": len(values),
-            "subjects": len(set(subjects)),
-            "mean": float(np.mean(values)),
-            "low": low,
-            "high": high,
+            **averaged(values, subjects, seed=table.seed),
             "median": float(np.median(values)),
             "worst": min(values, key=lambda value: merit(metric, value)),
         }
     return told
 
 
-def _compared(table: Table, metric: str) -> list[dict[str, Any]]:
-    """Compare the first method with each other in one metric; the adjustment is for these."""
-    told = [_pair(table, metric, other) for other in table.methods[1:]]
-    kept = [comparison for comparison in told if comparison["n"]]
-    for comparison, adjusted in zip(kept, holm([c["p"] for c in kept]), strict=True):
-        comparison["p_holm"] = adjusted
-    return kept
-
-
-def _pair(table: Table, metric: str, other: str) -> dict[str, Any]:
-    one, two = table.values(metric), table.values(metric, other)
-    cases = [case for case in one if one[case] == one[case] and two.get(case, np.nan) == two.get(case)]
-    subjects = {row.case: row.subject for row in table.rows}
-    owners = [subjects[case] for case in cases]
-    merits = [[merit(metric, scores[case]) for case in cases] for scores in (one, two)]
-    differences = [_minus(one[case], two[case]) for case in cases]
-    better = [_minus(a, b) for a, b in zip(*merits, strict=True)]
-    low, high = bootstrap_interval(differences, owners, seed=table.seed) if cases else (np.nan, np.nan)
-    finite = [d for d in differences if np.isfinite(d)]
-    return {
-        "metric": metric,
-        "method": table.methods[0],
-        "against": other,
-        "n": len(cases),
-        "subjects": len(set(owners)),
-        "difference": float(np.mean(finite)) if finite else float("nan"),
-        "low": low,
-        "high": high,
-        "p": signed_rank(by_subject(better, owners)) if finite else float("nan"),
-        "p_holm": float("nan"),
-        "wins": win_rate(*merits),
-    }
-
-
-def _minus(one: float, other: float) -> float:
-    return 0.0 if one == other else one - other
-
-
 def _calibration(rows: Sequence[Row]) -> dict[str, Any]:
-    """Coverage curve and error by predicted SD, means over cases; empty where there is no uncertainty."""
+    """Coverage curve, and error by predicted SD over the data range, means over cases; empty without uncertainties."""
     told = [row.score.facts["calibration"] for row in rows if "calibration" in row.score.facts]
     if not told:
         return {}
     curves = {
         name: np.mean([getattr(one, name) for one in told], axis=0).tolist() for name in ("covered", "sd", "error")
     }
-    return {"nominal": list(LEVELS), **curves, "cases": len(told)}
+    return {"nominal": list(LEVELS), **curves, "unit": "of the data range", "cases": len(told)}

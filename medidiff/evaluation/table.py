@@ -96,6 +96,11 @@ class Table:
         """Names of the cases."""
         return tuple(dict.fromkeys(row.case for row in self.rows))
 
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """Whose images the cases are, each once."""
+        return tuple(dict.fromkeys(row.subject for row in self.rows))
+
     @property
     def groups(self) -> tuple[str, ...]:
         """Names of the sub-groups; none if there was nothing to group by."""
@@ -106,9 +111,9 @@ class Table:
         name = method or self.methods[0]
         return [row for row in self.rows if row.method == name and not row.score.error and group in ("", row.group)]
 
-    def values(self, metric: str, method: str = "") -> dict[str, float]:
+    def values(self, metric: str, method: str = "", group: str = "") -> dict[str, float]:
         """Score of each case; nan where the metric is undefined."""
-        return {row.case: row.score.metrics.get(metric, float("nan")) for row in self.scored(method)}
+        return {row.case: row.score.metrics.get(metric, float("nan")) for row in self.scored(method, group)}
 
     def mean(self, metric: str, method: str = "") -> float:
         """Mean over the cases in which the metric is defined; nan if there is none."""

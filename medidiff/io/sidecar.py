@@ -9,7 +9,7 @@ from typing import Any
 from medidiff.errors import InputError
 from medidiff.io.atomic import replacing
 
-__all__ = ["plain", "read_json", "read_sidecar", "sidecar_path", "split_suffix", "write_json"]
+__all__ = ["SUFFIXES", "plain", "read_json", "read_sidecar", "sidecar_path", "split_suffix", "write_json"]
 
 SUFFIXES = (".nii.gz", ".nii")
 

@@ -44,9 +44,12 @@ class Calibration:
 
     @property
     def sd_error(self) -> float:
-        """Relative distance of error from SD, root mean square over the tenths: ENCE (Levi 2022) with squares."""
+        """Relative distance of error from SD, root mean square over the tenths: ENCE (Levi 2022) with squares.
+
+        nan where a tenth of the voxels has SD 0: no error is a multiple of it.
+        """
         sd, error = np.array(self.sd), np.array(self.error)
-        return float(np.sqrt(np.mean((error / np.maximum(sd, 1e-12) - 1) ** 2)))
+        return float(np.sqrt(np.mean((error / sd - 1) ** 2))) if sd.all() else float("nan")
 
 
 def calibration_of(prediction: Array, reference: Array, sd: Array, *, region: Region) -> Calibration:
@@ -55,18 +58,20 @@ def calibration_of(prediction: Array, reference: Array, sd: Array, *, region: Re
     Raises
     ------
     InputError
-        If shapes differ, or the SD is negative, not finite or zero everywhere.
+        If shapes differ, the SD is negative, not finite or zero everywhere, or there are fewer than ten voxels.
     """
     p, r = checked(prediction, reference, 1.0, region)
-    spread, _ = checked(sd, reference, 1.0, region)
+    spread, _ = checked(sd, reference, 1.0, region, called="uncertainty")
     error, spread = np.abs(p - r)[region], spread[region]
     if spread.min() < 0 or spread.max() == 0:
         found = f"{spread.min():.3g} to {spread.max():.3g}"
         raise InputError("uncertainty is not a standard deviation", found=found, needed="0 or more, not all 0")
+    if spread.size < TENTHS:
+        raise InputError("region is too small for a calibration", found=f"{spread.size} voxels", needed=f"{TENTHS}")
     half_widths = np.sqrt(2) * erfinv(np.array(LEVELS))
     covered = tuple(float(np.mean(error <= z * spread)) for z in half_widths)
     tenths = np.array_split(np.argsort(spread, kind="stable"), TENTHS)
-    sizes = [tuple(_rms(values[tenth]) for tenth in tenths if tenth.size) for values in (spread, error)]
+    sizes = [tuple(_rms(values[tenth]) for tenth in tenths) for values in (spread, error)]
     return Calibration(covered, sizes[0], sizes[1])
 
 

@@ -10,8 +10,10 @@ from medidiff.metrics.region import Array, Region
 __all__ = ["box", "checked", "ratio"]
 
 
-def checked(prediction: Array, reference: Array, data_range: float, region: Region) -> tuple[Array, Array]:
-    """Return both images as float64 ``(x, y, z)``.
+def checked(
+    prediction: Array, reference: Array, data_range: float, region: Region, *, called: str = "prediction"
+) -> tuple[Array, Array]:
+    """Return both images as float64 ``(x, y, z)``; messages call the first what it is ``called``.
 
     Raises
     ------
@@ -21,13 +23,13 @@ def checked(prediction: Array, reference: Array, data_range: float, region: Regi
     """
     p, r = (np.asarray(image, dtype=np.float64) for image in (prediction, reference))
     if not p.shape == r.shape == region.shape or r.ndim != 3 or region.dtype != np.bool_:
-        found = f"prediction {p.shape}, reference {r.shape}, region {region.shape} of {region.dtype}"
+        found = f"{called} {p.shape}, reference {r.shape}, region {region.shape} of {region.dtype}"
         raise InputError("images cannot be compared", found=found, needed="three equal 3D shapes and a bool region")
     if not (np.isfinite(data_range) and data_range > 0):
         raise InputError("data range must be positive", found=f"{data_range}")
     if not region.any():
         raise InputError("region is empty", needed="one voxel or more")
-    for name, image in (("prediction", p), ("reference", r)):
+    for name, image in ((called, p), ("reference", r)):
         if bad := int(np.count_nonzero(~np.isfinite(image[region]))):
             raise InputError(f"{name} has values that are not finite", found=f"{bad} voxels of the region")
     return p, r

@@ -62,11 +62,11 @@ def curves(calibration: Mapping[str, Any]) -> list[dict[str, Any]]:
             "points": _points(calibration["nominal"], calibration["covered"], 1.0),
         },
         {
-            "title": "error against predicted SD, tenths of the voxels",
+            "title": "error against predicted SD, of the data range, tenths of the voxels",
             "alt": "root mean square error against predicted standard deviation in tenths of the voxels",
-            "x": "SD",
-            "y": "error",
-            "top": f"{top:.3g}",
+            "x": "SD / data range",
+            "y": "error / data range",
+            "top": f"{top:.2g}",
             "points": _points(calibration["sd"], calibration["error"], top),
         },
     ]

@@ -9,7 +9,18 @@ import numpy as np
 
 from medidiff import __version__
 from medidiff.evaluation import Seen, Table
-from medidiff.evaluation.markdown import COMPARED, MAIN, comparison_row, defined, figure, means, title, without_scores
+from medidiff.evaluation.differences import minus
+from medidiff.evaluation.markdown import (
+    COMPARED,
+    MAIN,
+    comparison_row,
+    defined,
+    figure,
+    means,
+    subjects_told,
+    title,
+    without_scores,
+)
 from medidiff.evaluation.preset import ALONG
 from medidiff.evaluation.summary import STATISTICS, worst_cases
 from medidiff.report.charts import curves, distribution
@@ -59,14 +70,17 @@ class EvaluationPages:
         self._pages.write(seen.case, told)
 
     def close(self, table: Table) -> Path:
-        """Write the report."""
+        """Write the report; pages of an earlier run's cases go."""
+        self._pages.remove_others()
         ranked = worst_cases(table)
         told = {
             "counts": table.counts(),
+            "subjects": subjects_told(table),
             "cases": len(table.cases),
             "first": table.methods[0],
             "sections": _sections(table),
-            "comparisons": _comparisons(table),
+            "comparisons": _comparisons(table.summary["comparisons"]),
+            "group_comparisons": {g: _comparisons(some) for g, some in table.summary["group_comparisons"].items()},
             "charts": _charts(table, [name for name in table.metrics if name in MAIN]),
             "more_charts": _charts(table, [name for name in table.metrics if name not in MAIN]),
             "calibration": {name: curves(some) for name, some in table.summary["calibration"].items()},
@@ -86,8 +100,15 @@ class EvaluationPages:
             name = case["case"]
             inside = place < self._embed and self._pages.place(name)
             link = f"#{self._pages.anchor(name)}" if inside else self._pages.place(name)
-            rows.append({"name": name, "link": link, "cells": [figure(metric, case[m]) for m in table.methods]})
-        return {"title": title(metric) if metric else "", "methods": table.methods, "rows": rows}
+            cells = [figure(metric, case[m]) for m in table.methods]
+            cells += [figure(metric, _apart(case, table.methods[0], m), signed=True) for m in table.methods[1:]]
+            rows.append({"name": name, "link": link, "cells": cells})
+        columns = [*table.methods, *[f"{table.methods[0]} - {m}" for m in table.methods[1:]]]
+        return {"title": title(metric) if metric else "", "columns": columns, "rows": rows}
+
+
+def _apart(case: Mapping[str, Any], one: str, other: str) -> float | None:
+    return None if None in (case[one], case[other]) else minus(case[one], case[other])
 
 
 def _scene(seen: Seen) -> Scene:
@@ -105,10 +126,10 @@ def _scene(seen: Seen) -> Scene:
         f"uncertainty of {name}": Colours(_scaled(sd.array, reference, span), f"SD, {unit}", signed=False)
         for name, sd in seen.spreads.items()
     }
-    region = np.zeros(reference.geometry.shape, dtype=bool)
-    region[truth.crop] = truth.region
     first = next(iter(differences.values()))
-    return compose(layers, maps, frame=reference.geometry, window_of="reference", region=region, errors=first)
+    return compose(
+        layers, maps, frame=reference.geometry, window_of="reference", region=truth.whole_region, errors=first
+    )
 
 
 def _scaled(array: np.ndarray[Any, Any], like: Volume, span: float) -> Volume:
@@ -135,8 +156,8 @@ def _sections(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def _comparisons(table: Table) -> list[list[str]]:
-    return [comparison_row(c) for c in table.summary["comparisons"] if c["metric"] in COMPARED]
+def _comparisons(told: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    return [comparison_row(c) for c in told if c["metric"] in COMPARED]
 
 
 def _charts(table: Table, metrics: Sequence[str]) -> list[dict[str, Any]]:
@@ -144,8 +165,9 @@ def _charts(table: Table, metrics: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _settings(table: Table) -> dict[str, str]:
-    kept = {key: value for key, value in table.settings.items() if key not in ("metrics", "methods") and value != ""}
+    left_out = ("metrics", "methods")
+    kept = {k.replace("_", " "): value for k, value in table.settings.items() if k not in left_out and value != ""}
     methods = {f"method {name}": origin for name, origin in table.settings.get("methods", {}).items()}
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     told = {**kept, **methods, "versions": f"medidiff {__version__}, {versions}"}
-    return {key.replace("_", " "): str(value) for key, value in told.items()}
+    return {key: str(value) for key, value in told.items()}

@@ -2,19 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medidiff.errors import ResourceError
-from medidiff.io.atomic import make_folder, replacing
+from medidiff.io.atomic import make_folder, remove, replacing
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["NOTICE", "Pages", "slug_of"]
+__all__ = ["NOTICE", "Pages", "remove_pages", "slug_of"]
 
 NOTICE = "Research use only. Not a medical device; not for diagnosis or treatment."
+OURS = b'<meta name="generator" content="medidiff">'
 BEGIN, END = "<!--case-->", "<!--/case-->"
 
 
@@ -54,6 +56,10 @@ class Pages:
         self._stream("single.html", page, self._output / "cases" / f"{slug}.html")
         self._slugs[name] = slug
 
+    def remove_others(self) -> None:
+        """Remove the pages of cases that an earlier run left and this one does not have."""
+        remove_pages(self._output, kept={self._output / self.place(name) for name in self._slugs})
+
     def place(self, name: str) -> str:
         """Where the page of a case lies, relative to the report; empty if it has none."""
         return f"cases/{self._slugs[name]}.html" if name in self._slugs else ""
@@ -81,6 +87,26 @@ class Pages:
         with replacing(path) as stream:
             for piece in pieces:
                 stream.write(piece.encode(errors="backslashreplace"))
+
+
+def remove_pages(output: Path, *, kept: Collection[Path] = ()) -> None:
+    """Remove the pages that an earlier run wrote into a folder; what something else wrote stays.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be removed.
+    """
+    for path in (output / "report.html", *sorted((output / "cases").glob("*.html"))):
+        if path not in kept and path.is_file() and _is_ours(path):
+            remove(path)
+    with suppress(OSError):  # it is there no longer, or holds what is not ours
+        (output / "cases").rmdir()
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return OURS in stream.read(500)
 
 
 def slug_of(name: str) -> str:

@@ -52,13 +52,13 @@ class Scene:
     Parameters
     ----------
     planes
-        Name, sides and proportions of each plane.
+        Name, sides and proportions of each plane, and the marks of the crops in it.
     layers
         Name, and a picture for each plane.
     maps
         The same with the ends of the scale, unit and colour bar.
     crops
-        Place, view and the same piece of every layer.
+        Place, view, sides and the same piece of every layer, and of the map that told where.
     """
 
     planes: Sequence[Mapping[str, Any]]
@@ -94,12 +94,13 @@ def compose(
     cutter = Cutter(frame, _middle(frame, region))
     cuts = {name: [cutter.cut(volume, view.right, view.up) for view in VIEWS] for name, volume in layers.items()}
     window = _window(cuts[window_of])
-    spots = _spots(errors, region) if errors is not None else []
+    pieces = _Pieces(layers, maps, frame, window)
+    crops = [pieces.crop(spot, errors) for spot in _spots(errors, region)] if errors is not None else []
     return Scene(
-        [_plane(view, cut) for view, cut in zip(VIEWS, cuts[window_of], strict=True)],
+        [_plane(view, cut, crops) for view, cut in zip(VIEWS, cuts[window_of], strict=True)],
         [{"name": name, "pictures": [grey(cut.image, window) for cut in each]} for name, each in cuts.items()],
         [_map(group, cutter, maps) for group in maps.items()],
-        [_crop(spot, layers, frame, window, errors) for spot in spots if errors is not None],
+        crops,
     )
 
 
@@ -116,32 +117,55 @@ def _window(cuts: Sequence[Plane]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _plane(view: View, cut: Plane) -> dict[str, Any]:
+def _plane(view: View, cut: Plane, crops: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     height, width = cut.image.shape
-    return {"name": view.name, "sides": view.sides, "width": width, "height": height}
+    marks = [
+        {"number": number, **_mark(crop["spot"], view, cut)}
+        for number, crop in enumerate(crops, 1)
+        if crop["view"] == view.name
+    ]
+    return {"name": view.name, "sides": view.sides, "width": width, "height": height, "marks": marks}
+
+
+def _mark(spot: Array, view: View, cut: Plane) -> dict[str, float]:
+    """Box of a crop as far as it lies in a plane, projected onto it: left, top, width and height in percent."""
+    left, right, bottom, top = cut.extent
+    across = _share(spot[view.right] - left, right - left)
+    down = _share(top - spot[view.up], top - bottom)
+    return {"left": across[0], "top": down[0], "width": across[1], "height": down[1]}
+
+
+def _share(middle: float, size: float) -> tuple[float, float]:
+    """Start and length of a crop around a place of a line, in percent of it."""
+    start, end = (100 * float(np.clip((middle + side * CROP / 2) / size, 0, 1)) for side in (-1, 1))
+    return round(start, 2), round(end - start, 2)
 
 
 def _map(named: tuple[str, Colours], cutter: Cutter, maps: Mapping[str, Colours]) -> dict[str, Any]:
-    """Draw a map; maps of a kind share one scale, so that they can be compared."""
     name, colours = named
-    alike = [other for other in maps.values() if (other.unit, other.signed) == (colours.unit, colours.signed)]
-    top = max(_top(other.volume.array) for other in alike)
-    limits = (-top, top) if colours.signed else (0.0, top)
+    limits = _limits(colours, maps)
     cuts = [cutter.cut(colours.volume, view.right, view.up) for view in VIEWS]
     return {
         "name": name,
         "unit": colours.unit,
         "low": f"{limits[0]:.3g}",
         "middle": f"{sum(limits) / 2:.3g}",
-        "high": f"{top:.3g}",
+        "high": f"{limits[1]:.3g}",
         "bar": colour_bar(colours.palette),
         "pictures": [coloured(cut.image, limits, colours.palette) for cut in cuts],
     }
 
 
+def _limits(colours: Colours, maps: Mapping[str, Colours]) -> tuple[float, float]:
+    """Ends of the colours: maps of a kind share those of the first, so that a bad method does not pale the others."""
+    alike = (other for other in maps.values() if (other.unit, other.signed) == (colours.unit, colours.signed))
+    top = next((top for other in alike if (top := _top(other.volume.array))), 1.0)
+    return (-top, top) if colours.signed else (0.0, top)
+
+
 def _top(array: Array) -> float:
     size = np.abs(array[array != 0])
-    return float(np.percentile(size, TOP)) if size.size else 1.0
+    return float(np.percentile(size, TOP)) if size.size else 0.0
 
 
 def _spots(errors: Volume, region: Array | None) -> list[Array]:
@@ -158,23 +182,34 @@ def _spots(errors: Volume, region: Array | None) -> list[Array]:
     return spots
 
 
-def _crop(
-    spot: Array, layers: Mapping[str, Volume], frame: Geometry, window: tuple[float, float], errors: Volume
-) -> dict[str, Any]:
-    """Cut the same piece of every layer, in the plane in which the error is largest."""
-    cutter = Cutter(frame, spot)
-    pieces = {view: _piece(cutter.cut(errors, view.right, view.up), view, spot, cutter.step) for view in VIEWS}
-    view = max(pieces, key=lambda one: float(np.nansum(np.abs(pieces[one])) / pieces[one].size))
-    pictures = [
-        {
-            "name": name,
-            "picture": grey(_piece(cutter.cut(volume, view.right, view.up), view, spot, cutter.step), window),
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """What crops are cut from, and how it is drawn."""
+
+    layers: Mapping[str, Volume]
+    maps: Mapping[str, Colours]
+    frame: Geometry
+    window: tuple[float, float]
+
+    def crop(self, spot: Array, errors: Volume) -> dict[str, Any]:
+        """Cut the same piece of every layer and of the map of errors, in the plane in which these are largest."""
+        cutter = Cutter(self.frame, spot)
+        pieces = {view: _piece(cutter.cut(errors, view.right, view.up), view, spot, cutter.step) for view in VIEWS}
+        view = max(pieces, key=lambda one: float(np.nansum(np.abs(pieces[one])) / pieces[one].size))
+        cut = {
+            name: _piece(cutter.cut(volume, view.right, view.up), view, spot, cutter.step)
+            for name, volume in self.layers.items()
         }
-        for name, volume in layers.items()
-    ]
-    place = ", ".join(f"{letter} {mm:+.0f}" for letter, mm in zip("RAS", spot, strict=True))
-    height, width = pieces[view].shape
-    return {"place": place, "view": view.name, "pictures": pictures, "width": width, "height": height}
+        pictures = [{"name": name, "picture": grey(piece, self.window)} for name, piece in cut.items()]
+        pictures += [
+            {"name": name, "picture": coloured(pieces[view], _limits(colours, self.maps), colours.palette)}
+            for name, colours in self.maps.items()
+            if colours.volume is errors
+        ]
+        place = ", ".join(f"{letter} {mm:+.0f}" for letter, mm in zip("RAS", spot, strict=True))
+        height, width = pieces[view].shape
+        shown = {"place": place, "spot": spot, "view": view.name, "sides": view.sides}
+        return {**shown, "pictures": pictures, "width": width, "height": height}
 
 
 def _piece(cut: Plane, view: View, spot: Array, step: float) -> Array:

@@ -29,7 +29,7 @@ def test_means_of_every_method_are_printed_and_files_written(call, tmp_path):
     lines = told.stdout.splitlines()
     assert lines[0].split() == ["metric", "ours", "other"]
     assert [line.split()[0] for line in lines[1:4]] == ["psnr", "ssim", "ssim_slices"]
-    assert "8 scored, 0 failed, 0 unpaired" in told.stderr
+    assert "4 subjects, 8 scored, 0 failed, 0 unpaired" in told.stderr
     assert {"cases.csv", "summary.json", "summary.md"} == {path.name for path in (tmp_path / "out").iterdir()}
 
 
@@ -148,3 +148,32 @@ def test_other_grids_are_resampled_when_asked_for(call, tmp_path):
     assert "--resample reference" in refused.stderr
     assert call("-p", tmp_path / "p", "--region", "all", "--resample", "reference").exit_code == 0
     assert "resampled (cubic)" in (tmp_path / "out" / "cases.csv").read_text()
+
+
+def test_a_mean_of_fewer_cases_says_so_on_stdout_too(call, tmp_path):
+    roots = study(tmp_path, subjects=2)
+    save(roots["good"], "sub-00_acq-a_T1w_uncertainty", np.full(head().shape, 9.0))
+    told = call("-p", roots["good"])
+    (line,) = [line for line in told.stdout.splitlines() if line.startswith("coverage_90")]
+    assert line.endswith(" (n=1)")
+    assert "n=" not in told.stdout.splitlines()[1]
+
+
+def test_the_slice_axis_can_be_named_and_an_unknown_way_to_pair_is_not_a_path(call, tmp_path):
+    roots = study(tmp_path, subjects=1)
+    assert call("-p", roots["good"], "--slice-axis", "x").exit_code == 0
+    told = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert told["settings"]["slices"] == "Across x of the reference's array."
+    assert told["metric_per_case"][0]["slice_axis"] == "x"
+    refused = call("-p", roots["good"], "--pair", "bogus")
+    assert refused.exit_code == 2
+    assert "auto, path, stem, bids or a table" in refused.stderr
+
+
+def test_without_pages_those_of_an_earlier_run_are_removed(cli, call, tmp_path):
+    roots = study(tmp_path, subjects=1)
+    told = cli("evaluate", "-p", roots["good"], "-r", tmp_path / "r", "-o", tmp_path / "out")
+    assert told.exit_code == 0
+    assert (tmp_path / "out" / "report.html").exists()
+    assert call("-p", roots["good"]).exit_code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cases.csv", "summary.json", "summary.md"}

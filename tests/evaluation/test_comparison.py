@@ -113,7 +113,7 @@ def test_the_range_never_depends_on_the_prediction(folders):
     told = evaluate({"a": p / "a", "b": p / "b"}, r)
     assert len({row.score.facts["data_range"] for row in told}) == 1
     (given,) = evaluate(p / "a", r, data_range=1.0, region="all")
-    assert given.score.facts == {"data_range": 1.0, "region_voxels": head().size}
+    assert given.score.facts == {"data_range": 1.0, "region_voxels": head().size, "slice_axis": "z"}
     assert given.score.metrics["psnr"] == pytest.approx(0, abs=1e-5)
 
 
@@ -203,7 +203,7 @@ def test_options_that_make_no_sense_are_refused_before_the_work(how, error, fold
     assert not (out / "cases.csv").exists()
 
 
-@pytest.mark.parametrize("reason", [KeyboardInterrupt, OutputError])
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, OutputError, RuntimeError])
 def test_whatever_stops_a_run_keeps_the_rows_that_were_finished(reason, tmp_path):
     roots = study(tmp_path, subjects=3)
 
@@ -230,14 +230,15 @@ def test_volumes_of_a_case_are_gone_when_the_next_one_comes(tmp_path):
     assert len(alive) == 9
 
 
-def test_a_case_without_a_mask_is_told_before_the_work(folders, tmp_path):
+def test_a_case_without_a_mask_fails_and_the_others_are_scored(folders, tmp_path):
     p, r, _ = folders
     for name in ("x", "y"):
         save(r, name, head())
         save(p, name, head())
     save(tmp_path / "masks", "x", np.ones(GRID.shape))
-    with pytest.raises(InputError, match="y: a case has no mask"):
-        evaluate(p, r, region=tmp_path / "masks")
+    told = {row.case: row.score for row in evaluate(p, r, region=tmp_path / "masks")}
+    assert "y: no mask of this name" in told["y"].error
+    assert told["x"].metrics["psnr"] == np.inf
 
 
 def test_two_scans_of_one_head_are_not_two_heads(tmp_path):

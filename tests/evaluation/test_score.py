@@ -10,6 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from medidiff import metrics
 from medidiff.evaluation import evaluate, score_pair
 from medidiff.evaluation.preset import ALONG, PRESETS
+from medidiff.tasks.grid import resample
 from medidiff.volume import Geometry, Volume
 from tests.evaluation.making import GRID, folders, head, save
 
@@ -95,12 +96,14 @@ def test_when_every_case_fails_the_files_are_there_and_the_reason_is_told(folder
 
 def test_other_grids_are_resampled_on_request_and_it_is_said(folders):
     p, r, out = folders
-    flipped = Geometry(GRID.shape, GRID.affine @ np.array([[-1, 0, 0, 19], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    fine = GRID.refined(0.9)
     save(r, "x", head())
-    save(p, "x", np.ascontiguousarray(head()[::-1]), flipped)
+    save(p, "x", resample(Volume(head(), GRID), fine).array, fine)
+    (refused,) = evaluate(p, r)
+    assert "not on the reference's grid" in refused.score.error
     told = evaluate(p, r, out, resample=True).summary["metric_per_case"][0]
-    assert told["metrics"]["psnr"] > 90
-    assert "resampled" in told["note"]
+    assert told["metrics"]["psnr"] > 20
+    assert told["note"] == "prediction resampled (cubic) onto the reference's grid"
     assert "resampled" in (out / "cases.csv").read_text()
 
 

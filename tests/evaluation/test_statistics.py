@@ -45,10 +45,12 @@ def test_the_interval_covers_the_mean_about_as_often_as_it_says():
     assert 0.89 <= np.mean(inside) <= 0.98
 
 
-def test_two_people_have_no_interval_and_what_is_not_finite_does_not_count():
+def test_two_people_have_no_interval_nor_has_an_infinite_mean_and_what_is_undefined_does_not_count():
     assert np.isnan(bootstrap_interval([1.0, 2.0, 3.0, 4.0], "aabb")).all()
     assert bootstrap_interval([1.0, 2.0, 4.0, np.nan], "abcd") == bootstrap_interval([1.0, 2.0, 4.0], "abc")
-    assert by_subject([1.0, 3.0, 5.0, np.inf], "aabb").tolist() == [2.0, 5.0]
+    assert np.isnan(bootstrap_interval([1.0, 2.0, 4.0, np.inf], "abcd")).all()
+    assert by_subject([1.0, 3.0, 5.0, np.nan], "aabb").tolist() == [2.0, 5.0]
+    assert by_subject([1.0, 3.0, 5.0, np.inf], "aabb").tolist() == [2.0, np.inf]
 
 
 @pytest.mark.parametrize("n", [4, 7, 10])
@@ -64,6 +66,13 @@ def test_signed_rank_p_is_the_share_of_signs_that_are_as_extreme(n):
 def test_seven_people_cannot_give_less_than_one_in_64():
     assert signed_rank([1.0, 2, 3, 4, 5, 6, 7]) == pytest.approx(2 / 2**7)
     assert np.isnan(signed_rank([0.0, 0.0]))
+
+
+def test_an_infinite_difference_is_the_largest_rank():
+    """No error at all is the best that can be, and not nothing."""
+    assert signed_rank([-1.0, -2.0, 3.0, 4.0, np.inf]) == pytest.approx(signed_rank([-1.0, -2.0, 3.0, 4.0, 50.0]))
+    assert signed_rank([1.0, 2.0, 3.0, 4.0, np.inf]) == pytest.approx(2 / 2**5)
+    assert signed_rank([-1.0, 2.0, 3.0, 4.0, -np.inf]) > 0.5
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))

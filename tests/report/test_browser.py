@@ -6,6 +6,10 @@ from importlib.util import find_spec
 
 import pytest
 
+from medidiff.evaluation import evaluate
+from medidiff.report.evaluation_pages import EvaluationPages
+from tests.evaluation.making import study
+
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
     not (BROWSER and DRIVER and find_spec("selenium")), reason="no chromium, chromedriver or selenium"
@@ -83,6 +87,29 @@ def test_the_page_is_as_wide_as_the_window_and_its_pictures_are_drawn(width, pag
     assert smallest >= 150
     letters = "return Math.min(...[...document.querySelectorAll('p, td, figcaption')]"
     assert page.execute_script(f"{letters}.map((e) => parseFloat(getComputedStyle(e).fontSize)))") >= 12
+
+
+def test_long_names_of_methods_do_not_make_the_page_wider_than_the_window(chromium, tmp_path):
+    pages = EvaluationPages(tmp_path / "out")
+    names = ("good", "a_rather_long_name_of_a_method_that_somebody_chose_to_give_it_all_the_same")
+    pages.close(evaluate(study(tmp_path, subjects=1, methods=names), tmp_path / "r", look=pages.add))
+    wide(chromium, 400)
+    chromium.get((tmp_path / "out" / "report.html").as_uri())
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= 400
+
+
+def test_no_letter_lies_under_the_edge_or_a_name(page):
+    """At first, the edge in the middle."""
+    wide(page, 400)
+    page.refresh()
+    apart = """
+        const viewer = document.querySelector(".viewer"), box = (e) => e.getBoundingClientRect();
+        const over = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        return [...viewer.querySelectorAll(".stack")].every((stack) => [..."wesn"].every((side) =>
+            [".edge", ".tag.l", ".tag.r"].every((other) =>
+                !over(box(stack.querySelector("." + side)), box(stack.querySelector(other))))));
+    """
+    assert page.execute_script(apart)
 
 
 def test_the_slider_moves_the_edge_between_input_and_reference(page):
