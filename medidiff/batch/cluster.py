@@ -158,8 +158,8 @@ class _Shift:
             if sent.future.status in ("finished", "error"):
                 del self._sent[name]
                 self._tell.ended(self._record(sent))
-            elif sent.future.status in ("cancelled", "lost"):
-                raise ResourceError("the Dask scheduler is lost", found=f"case {sent.future.status}", hint=LOST)
+            elif sent.future.status == "cancelled":  # one that is "lost" died with its worker, and is computed again
+                raise ResourceError("the Dask scheduler is lost", found="case cancelled", hint=LOST)
 
     def _hear(self, name: str, case: str, worker: str, told: list[Any]) -> None:
         sent = self._sent.get(case)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,7 @@ class Receivers:
     @classmethod
     def stock(cls, device: torch.device, *, edge: int, arrays: int = 8, masks: int = 32) -> "Receivers":
         """Make some, the same every time; masks are for planes of at most ``edge`` voxels."""
-        affine = np.diag([*[EXTENT / POINTS] * 3, 1.0])
-        affine[:3, 3] = -EXTENT / 2
-        cube = Geometry((POINTS,) * 3, affine)
-        made = {n: torch.stack([coil_maps(cube, coils=n, seed=100 * n + i) for i in range(arrays)]) for n in COUNTS}
+        made = {n: torch.stack([_array(n, 100 * n + i) for i in range(arrays)]) for n in COUNTS}
         rng = np.random.default_rng(0)
         points = torch.stack([_points(rng, edge) for _ in range(masks)])
         return cls({n: maps.to(device) for n, maps in made.items()}, points.to(device))
@@ -88,6 +86,13 @@ def drawn_mask(rng: Generator, receivers: Receivers, shape: Sequence[int], *, co
     if rng.random() < 0.15:
         mask = mask & partial_fourier(n, fraction=float(rng.uniform(0.6, 0.9)))
     return torch.from_numpy(mask)[None]
+
+
+@cache
+def _array(coils: int, seed: int) -> Tensor:
+    affine = np.diag([*[EXTENT / POINTS] * 3, 1.0])
+    affine[:3, 3] = -EXTENT / 2
+    return coil_maps(Geometry((POINTS,) * 3, affine), coils=coils, seed=seed)
 
 
 def _points(rng: Generator, edge: int) -> Tensor:
