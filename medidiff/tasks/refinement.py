@@ -87,7 +87,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Refined:
-    """``(set, x, y, z)`` the mean, ``(k, set, x, y, z)`` samples or none, and the evaluations that they took."""
+    """``(set, x, y, z)`` the mean, ``(k, set, x, y, z)`` samples or none, and the evaluations for one."""
 
     mean: Tensor
     samples: Tensor
@@ -178,7 +178,8 @@ class Network:
     def __init__(self, measurement: Measurement, prior: Prior, planes: Planes, bright: float) -> None:
         self.prior, self.planes, self.bright, self._done = prior, planes, bright, 0
         self._acceleration = measurement.mask.numel() / int(measurement.mask.sum())
-        self._noise, self._coils = measurement.noise / bright, len(measurement.y)
+        self._noise = measurement.noise / bright
+        self._coils = 1 if measurement.maps.maps is None else len(measurement.y)
 
     def about(self, image: Tensor, refined: int) -> tuple[float, Denoiser]:
         """Unit of the residual to an image, and the denoiser of ``(k, m, set, a, b, d)`` residuals in that unit."""

@@ -159,6 +159,35 @@ def test_classical_methods_infer_nothing():
     assert reconstruct(scan(), "cg-sense", device="cpu").inferred is None
 
 
+class Listening(nn.Module):
+    """Answers nothing, and keeps the numbers that it is told."""
+
+    multiple = 4
+
+    def __init__(self):
+        super().__init__()
+        self.told: list[list[float]] = []
+
+    def forward(self, x, maps, numbers, t):
+        self.told += numbers.tolist()
+        return torch.zeros_like(x)
+
+
+def test_coils_taken_one_by_one_are_told_as_one():
+    told = {}
+    for calibration in (10, 2):
+        _, _, y = measured(SHAPE, number=6, noise=0.01)
+        mask = lines(SHAPE[1], acceleration=3, calibration=calibration)
+        data = KSpace((y * mask).numpy(), grid(SHAPE), (0, 1), np.broadcast_to(mask.numpy(), SHAPE))
+        network = Listening()
+        model = Model(cast(ConditionalUNet, network), PLANE_CARD | {"sha256": ""})
+        result = reconstruct(data, "diffusion", model=model, passes=2, device="cpu")
+        told[calibration] = {round(2 ** row[2]) for row in network.told}
+        assert {row[3] for row in network.told} == {0, 1}
+        assert (calibration == 2) == any("no sensitivity maps" in line for line in result.provenance["warnings"])
+    assert told == {10: {6}, 2: {1}}
+
+
 def test_progress_reaches_all_and_never_goes_back(toy):
     shares: list[float] = []
     reconstruct(scan(), "diffusion", model=toy, samples=2, steps=2, device="cpu", progress=shares.append)
