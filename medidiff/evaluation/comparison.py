@@ -51,9 +51,9 @@ Look = Callable[[Seen], None]
 
 
 def evaluate(
-    predictions: Path | Mapping[str, Path],
-    references: Path,
-    output: Path | None = None,
+    predictions: str | Path | Mapping[str, str | Path],
+    references: str | Path,
+    output: str | Path | None = None,
     *,
     preset: str = "volume",
     region: str | Path = "",
@@ -61,10 +61,10 @@ def evaluate(
     resample: bool = False,
     slice_axis: str = "auto",
     pair: str = "auto",
-    inputs: Path | None = None,
+    inputs: str | Path | None = None,
     baselines: Sequence[str] = (),
     group: str = "",
-    about: Path | None = None,
+    about: str | Path | None = None,
     seed: int = 0,
     look: Look | None = None,
     progress: Callable[[int, int, str], None] | None = None,
@@ -123,11 +123,14 @@ def evaluate(
     if preset not in PRESETS:
         raise UsageError("unknown preset", found=preset, needed=" or ".join(PRESETS))
     rules = Rules(PRESETS[preset], region or PRESETS[preset].region, data_range, resample, slice_axis)
-    roots = {"prediction": predictions} if isinstance(predictions, str | Path) else dict(predictions)
-    plan = plan_cases(roots, references, by=pair, inputs=inputs, baselines=baselines, region=rules.region)
-    who = _who(group, about, pair, plan)
+    named = {"prediction": predictions} if isinstance(predictions, str | Path) else predictions
+    roots = {name: Path(root) for name, root in named.items()}
+    measured = None if inputs is None else Path(inputs)
+    plan = plan_cases(roots, Path(references), by=pair, inputs=measured, baselines=baselines, region=rules.region)
+    who = _who(group, None if about is None else Path(about), pair, plan)
+    output = None if output is None else Path(output)
     if output is not None:
-        make_folder(Path(output))
+        make_folder(output)
     run = _Run(plan, rules, who, look)
     table = partial(Table, methods=plan.methods, settings=_settings(rules, plan, pair, seed, group), seed=seed)
     try:
@@ -140,11 +143,11 @@ def evaluate(
     except BaseException:
         if output is not None:
             with suppress(OutputError):
-                write_cases(table(run.rows, unpaired=plan.unpaired), Path(output))
+                write_cases(table(run.rows, unpaired=plan.unpaired), output)
         raise
     whole = table(run.rows, unpaired=plan.unpaired)
     if output is not None:
-        write_table(whole, Path(output))
+        write_table(whole, output)
     return whole
 
 

@@ -117,6 +117,16 @@ def test_the_range_never_depends_on_the_prediction(folders):
     assert given.score.metrics["psnr"] == pytest.approx(0, abs=1e-5)
 
 
+def test_folders_may_be_named_by_strings(folders, tmp_path):
+    p, r, _ = folders
+    save(r, "x", head())
+    save(p, "x", blurred(head(), 1))
+    out = tmp_path / "out"
+    for one in (evaluate(str(p), str(r), str(out), inputs=str(r)), evaluate({"a": str(p)}, r)):
+        assert len(one.rows) == 1
+    assert (out / "cases.csv").exists()
+
+
 def test_a_mask_says_where_scores_count(folders, tmp_path):
     p, r, _ = folders
     save(r, "x", head())
