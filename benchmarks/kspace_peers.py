@@ -13,7 +13,7 @@ from torch import Tensor
 from medidiff.diffusion import alpha_sigma
 from medidiff.io.kspace.bart import read_cfl, write_cfl
 from medidiff.kspace import KSpace
-from medidiff.physics import conjugate_gradients
+from medidiff.physics import Fourier, conjugate_gradients
 from medidiff.tasks.measurement import Measurement
 from medidiff.tasks.planes import first_estimate, planes_of
 from medidiff.tasks.refinement import Network, Prior, brightness
@@ -37,20 +37,22 @@ def bart_wavelet(kspace: KSpace, *, weight: float, iterations: int = 100) -> NDA
     Parameters
     ----------
     kspace
-        A stack of slices along z.
+        A stack of slices along z, or a volume with its readout along z.
     weight
         Of the wavelets, in BART's scale of the data.
     """
-    return np.stack([_bart_slice(kspace.data[..., z], weight, iterations) for z in range(kspace.data.shape[3])], -1)
+    data = torch.from_numpy(kspace.data)
+    slices = (Fourier((2,)).adjoint(data) if 2 in kspace.encoded else data).numpy()
+    return np.stack([_bart_slice(slices[..., z], weight, iterations) for z in range(slices.shape[3])], -1)
 
 
 def _bart_slice(data: NDArray[np.complex64], weight: float, iterations: int) -> NDArray[np.float32]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_cfl(data.transpose(1, 2, 0)[:, :, None], folder / "y")
+        write_cfl(data.transpose(1, 2, 0)[:, :, None], folder / "y.cfl")
         _bart(folder, "ecalib", "-m", "1", "y", "maps")
-        _bart(folder, "pics", "-l1", "-r", str(weight), "-i", str(iterations), "y", "maps", "x")
-        return np.abs(np.asarray(read_cfl(folder / "x"))).reshape(data.shape[1:]).astype(np.float32)
+        _bart(folder, "pics", "-S", "-l1", "-r", str(weight), "-i", str(iterations), "y", "maps", "x")
+        return np.abs(np.asarray(read_cfl(folder / "x.cfl"))).reshape(data.shape[1:]).astype(np.float32)
 
 
 def _bart(folder: Path, *arguments: str) -> None:

@@ -26,6 +26,7 @@ from medidiff.io import read_nifti
 from medidiff.kspace import KSpace
 from medidiff.metrics import data_range_of, head_region, nmse, psnr, ssim_slices
 from medidiff.models import load_model
+from medidiff.physics.fourier import middle
 from medidiff.physics.noise import head_brightness
 from medidiff.tasks import reconstruct, simulate_kspace
 from medidiff.tasks.device import choose_device
@@ -84,15 +85,20 @@ def cases_of(path: Path) -> Iterator[Case]:
 
 
 def _stack(path: Path) -> tuple[Volume, NDArray[np.bool_], tuple[int, ...], float]:
-    """Axial slices about the middle of the head, across the axis nearest to head-foot."""
+    """Axial slices about the middle of the head, across the axis nearest to head-foot.
+
+    Of even size: with odd ones BART's transform has another centre than ours, and its maps and images suffer.
+    """
     volume = read_nifti(path)
     axis = int(np.argmax(np.abs(volume.geometry.directions[:, 2])))
     order = [*(a for a in range(3) if a != axis), axis]
     array, geometry = volume.array.transpose(order), volume.geometry.permuted(order)
+    even = (geometry.shape[0] // 2 * 2, geometry.shape[1] // 2 * 2, geometry.shape[2])
+    array, geometry = array[middle(array.shape, even)], geometry.cropped(even)
     region = head_region(array)
     step = max(1, round(APART / geometry.spacing[2]))
-    middle = int(np.median(np.argwhere(region.any((0, 1)))))
-    listed = tuple(int(z) for z in middle + step * (np.arange(SLICES) - SLICES // 2) if 0 <= z < array.shape[2])
+    centre = int(np.median(np.argwhere(region.any((0, 1)))))
+    listed = tuple(int(z) for z in centre + step * (np.arange(SLICES) - SLICES // 2) if 0 <= z < array.shape[2])
     affine = geometry.affine.copy()
     affine[:3, 2] *= step
     affine[:3, 3] = geometry.world(np.array([0, 0, listed[0]]))
