@@ -108,6 +108,23 @@ def test_whatever_the_network_says_the_data_are_met(toy, noise):
     assert result.residual_after < 1.5 * plain.residual_after + 0.02
 
 
+class Wrong(nn.Module):
+    """Answers the same large nonsense, whatever it is told."""
+
+    multiple = 4
+
+    def forward(self, x, maps, numbers, t):
+        return 5 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_mean_and_samples_agree_with_the_data_however_wrong_the_network_is():
+    measurement = known(scan())
+    model = Model(cast(ConditionalUNet, Wrong()), PLANE_CARD | {"sha256": ""})
+    found = refine(measurement, asking(model, passes=1, samples=2, steps=3))
+    for image in (found.mean, *found.samples):
+        assert measurement.residual(image) < 1.3 * measurement.allowed
+
+
 def test_the_result_tells_how_it_was_made(toy):
     result = reconstruct(scan(), "diffusion", model=toy, samples=3, steps=2, passes=2, device="cpu")
     told = result.provenance
