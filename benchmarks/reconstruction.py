@@ -87,7 +87,7 @@ def cases_of(path: Path) -> Iterator[Case]:
 def _stack(path: Path) -> tuple[Volume, NDArray[np.bool_], tuple[int, ...], float]:
     """Axial slices about the middle of the head, across the axis nearest to head-foot.
 
-    Of even size: with odd ones BART's transform has another centre than ours, and its maps and images suffer.
+    Of even size: with odd ones BART's maps or images go wrong, though its transform is the same as ours.
     """
     volume = read_nifti(path)
     axis = int(np.argmax(np.abs(volume.geometry.directions[:, 2])))
