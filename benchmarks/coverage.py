@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 NOMINAL, Z = 0.90, 1.645
+NAMED = ("head", "axis", "slices", "profile")
+"""Facts that tell one file from another."""
 MOST_VOXELS = 50_000
 """Enough for a coverage within 0.2 %; voxels are taken at equal steps."""
 
@@ -41,9 +43,11 @@ def spread_of(mean: Array, sd: Array, truth: Array, region: NDArray[np.bool_]) -
     return Spread(error, np.maximum(sd[region][::step], 1e-6))
 
 
-def save_spread(folder: Path, facts: Mapping[str, Any], role: str, spread: Spread) -> None:
+def save_spread(
+    folder: Path, facts: Mapping[str, Any], role: str, spread: Spread, *, named: Sequence[str] = NAMED
+) -> None:
     """Keep a spread in half precision, with what it is of and whether it is "scored" or for "calibration"."""
-    name = "-".join(str(facts[key]).replace(" ", "") for key in ("head", "axis", "slices", "profile"))
+    name = "-".join(str(facts[key]).replace(" ", "") for key in named)
     parts = {name: part.astype(np.float16) for name, part in spread._asdict().items()}
     np.savez(folder / f"{role}-{name}.npz", facts=json.dumps(dict(facts)), **parts)
 

@@ -10,11 +10,12 @@ PSNR in the head. A row for each case and method, on disk as soon as it is known
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ from medidiff.tasks.measurement import measure
 from medidiff.tasks.refinement import Asked, prior_of
 from medidiff.volume import Volume
 
-__all__ = ["Case", "cases_of", "main"]
+__all__ = ["Case", "Spec", "cases_of", "main", "scored"]
 
 SLICES, APART = 8, 6.0
 """Slices of each head, and mm between them."""
@@ -67,23 +68,38 @@ class Case:
         return told | {"acceleration": self.acceleration, "noise": self.noise}
 
 
-def cases_of(path: Path) -> Iterator[Case]:
-    """Give every mask and acceleration of one head; the noise goes through its levels."""
-    truth, region, listed, bright = _stack(path)
-    for number, (acceleration, mask) in enumerate(product(ACCELERATIONS, MASKS)):
-        noise = NOISES[number % len(NOISES)]
+def cases_of(paths: Sequence[Path]) -> list["Spec"]:
+    """List every mask and acceleration of each head; the noise goes through its levels."""
+    kinds = list(enumerate(product(ACCELERATIONS, MASKS)))
+    return [Spec(path, number, acceleration, mask) for path in paths for number, (acceleration, mask) in kinds]
+
+
+class Spec(NamedTuple):
+    """A case that is not measured yet, and its number among those of its head."""
+
+    path: Path
+    number: int
+    acceleration: float
+    mask: str
+
+    def measured(self) -> Case:
+        """Measure it."""
+        truth, region, listed, bright = _stack(self.path)
+        noise = NOISES[self.number % len(NOISES)]
         scan = simulate_kspace(
             truth,
-            acceleration=acceleration,
-            mask=mask,
-            calibration=LINES[acceleration],
+            acceleration=self.acceleration,
+            mask=self.mask,
+            calibration=LINES[self.acceleration],
             noise=noise * bright,
             axis="z",
-            seed=number,
+            seed=self.number,
         )
-        yield Case(path.name.split(".")[0], listed, truth, region, scan, mask, acceleration, noise)
+        name = self.path.name.split(".")[0]
+        return Case(name, listed, truth, region, scan, self.mask, self.acceleration, noise)
 
 
+@lru_cache(1)
 def _stack(path: Path) -> tuple[Volume, NDArray[np.bool_], tuple[int, ...], float]:
     """Axial slices about the middle of the head, across the axis nearest to head-foot.
 
@@ -111,7 +127,7 @@ def scored(case: Case, image: Image) -> dict[str, float]:
     """Score an image in fastMRI's convention and in the head."""
     everywhere, top = np.ones(image.shape, bool), float(case.truth.array.max())
     told: dict[str, Any] = {"data_range": top, "region": everywhere}
-    in_head = {"data_range": data_range_of(case.truth.array, case.region), "region": case.region}
+    in_head: dict[str, Any] = {"data_range": data_range_of(case.truth.array, case.region), "region": case.region}
     return {
         "psnr": psnr(image, case.truth.array, **told),
         "ssim": ssim_slices(image, case.truth.array, **told),
@@ -126,11 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     given.output.mkdir(parents=True, exist_ok=True)
     clock = Clock(given.budget)
     weights = _fitted(sorted(given.fit_data.glob("*.nii*"))[: given.fit_heads]) if "bart" in given.methods else {}
-    cases = [case for path in sorted(given.data.glob("*.nii*")) for case in cases_of(path)][
-        given.part - 1 :: given.parts
-    ]
+    specs = cases_of(sorted(given.data.glob("*.nii*")))[given.part - 1 :: given.parts]
     with recorded(given.output / f"reconstruction-{given.part}.csv", COLUMNS) as rows:
-        for case in clock.within(cases, "the comparison"):
+        for spec in clock.within(specs, "the comparison"):
+            case = spec.measured()
             for name, method in _methods(given, weights).items():
                 rows.append(case.facts() | _row(case, name, method))
     return Path(given.output)
@@ -189,7 +204,7 @@ def _dds(given: argparse.Namespace, evaluations: int) -> Method:
 def _fitted(paths: Sequence[Path]) -> dict[float, float]:
     """Weights of BART's wavelets with the best mean PSNR in the head on training heads; prints the grid."""
     best = {}
-    cases = [case for path in paths for case in cases_of(path)]
+    cases = [spec.measured() for spec in cases_of(paths)]
     for acceleration in ACCELERATIONS:
         some = [case for case in cases if case.acceleration == acceleration]
         means = {
