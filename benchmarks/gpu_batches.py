@@ -1,8 +1,8 @@
 """How busy GPUs are kept by a real batch: ``python -m benchmarks.gpu_batches --heads DIR --output DIR``.
 
 Forty thick-slice scans are made of the heads. `medidiff enhance` runs over them at a setting that keeps the network
-busy for seconds per case, on one GPU and on all, and at the default setting, with cases in hand one after another and
-overlapping. Printed: scans an hour, the share of time in which `nvidia-smi dmon` saw a GPU compute (from the first
+busy for seconds per case, on one GPU and on all, and at the default setting on one, with cases overlapping and one
+after another. Printed: scans an hour, the share of time in which `nvidia-smi dmon` saw a GPU compute (from the first
 finished case to the last one's), and the mean seconds of each stage, of which the longest names the bottleneck.
 """
 
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--devices", default="cuda:0,cuda:1")
     parser.add_argument("--cases", type=int, default=40)
+    parser.add_argument("--default-cases", type=int, default=40, help="cases of the run at the default setting")
     parser.add_argument("--one-by-one", type=int, default=12, help="cases of the run without overlap")
     given = parser.parse_args(arguments)
     scans = made(sorted(given.heads.glob("*.nii*")), given.output / "in", given.cases)
@@ -60,7 +61,7 @@ def _settings(given: argparse.Namespace) -> list[Setting]:
     several = [given.devices] if given.devices != one else []
     return [
         *(Setting("two samples", devices, LONG, given.cases) for devices in (one, *several)),
-        *(Setting("default", devices, (), given.cases) for devices in (one, *several)),
+        Setting("default", one, (), given.default_cases),
         Setting("default, one by one", one, ("--in-flight", "1"), given.one_by_one),
     ]
 

@@ -6,8 +6,8 @@ from medidiff.models.planes import (
     as_channels,
     as_complex,
     plane_denoiser,
-    plane_maps,
     plane_numbers,
+    plane_view,
     residual_unit,
 )
 from medidiff.models.store import Model, build_network, check_model, find_model, load_model, read_card, save_model
@@ -27,8 +27,8 @@ __all__ = [
     "find_model",
     "load_model",
     "plane_denoiser",
-    "plane_maps",
     "plane_numbers",
+    "plane_view",
     "read_card",
     "residual_unit",
     "save_model",

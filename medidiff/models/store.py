@@ -20,7 +20,11 @@ __all__ = ["SHIPPED", "Model", "build_network", "check_model", "find_model", "lo
 
 SHIPPED = Path(__file__).parent / "weights"
 CARD, WEIGHTS = "card.json", "model.safetensors"
-PLANES = tuple(f"{part} of the {where}" for where in ("plane", "one before", "one after") for part in ("real", "imag"))
+PLANES = tuple(
+    f"{part} of the {where}"
+    for where in ("plane", "one before", "one after", "plane's finest detail", "plane's finer detail")
+    for part in ("real", "imag")
+)
 PLANE_NUMBERS = ("log2 acceleration", "log2 noise", "log2 coils", "passes done")
 INPUTS: Mapping[str, Mapping[str, int]] = {
     "super-resolution": {"maps": len(MAPS), "numbers": len(NUMBERS), "dims": 3, "images": 1},

@@ -19,8 +19,8 @@ THRESHOLD = 0.02
 """Singular values below this fraction of the largest belong to noise (sigpy's default)."""
 KERNEL = 6
 """Edge of the blocks."""
-CHUNK = 2**16
-"""Voxels whose eigenvectors are found at once."""
+CHUNK = {"cpu": 2**16, "cuda": 2**13}
+"""Voxels whose eigenvectors are found at once; on a GPU each takes half a megabyte meanwhile."""
 
 
 def espirit(
@@ -71,7 +71,7 @@ def espirit(
     turn = _principal(centre)
     maps = centre.new_zeros((sets, len(centre), *shape))
     values = centre.real.new_zeros((sets, *shape))
-    rows = max(1, CHUNK // (shape[1] * shape[2]))
+    rows = max(1, CHUNK[centre.device.type] // (shape[1] * shape[2]))
     for begin in range(0, shape[0], rows):
         x = slice(begin, min(begin + rows, shape[0]))
         maps[:, :, x], values[:, x] = _eigenmaps(_at_voxels(grams, shape, x), turn, sets, crop)
@@ -119,12 +119,20 @@ def _wave(positions: Tensor, n: int, lags: int) -> Tensor:
 
 def _eigenmaps(grams: Tensor, turn: Tensor, sets: int, crop: float) -> tuple[Tensor, Tensor]:
     """Maps ``(set, coil, x, y, z)`` and eigenvalues ``(set, x, y, z)`` of Gram matrices ``(x, y, z, coil, coil)``."""
-    values, vectors = torch.linalg.eigh(grams)
+    values, vectors = _eigh(grams)
     values, vectors = values.flip(-1)[..., :sets], vectors.flip(-1)[..., :sets]
     phase = torch.einsum("c,...cs->...s", turn.conj(), vectors)
     vectors = vectors * (phase.conj() / phase.abs().clamp_min(1e-12))[..., None, :]
     vectors = vectors * (values > crop)[..., None, :]
     return vectors.permute(4, 3, 0, 1, 2), values.permute(3, 0, 1, 2)
+
+
+def _eigh(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors of ``(..., n, n)``, no more than `CHUNK` at once."""
+    parts = torch.split(matrices.flatten(0, -3), CHUNK[matrices.device.type])
+    found = [torch.linalg.eigh(part) for part in parts]
+    values, vectors = (torch.cat(some) for some in zip(*found, strict=True))
+    return values.reshape(matrices.shape[:-1]), vectors.reshape(matrices.shape)
 
 
 def _principal(centre: Tensor) -> Tensor:

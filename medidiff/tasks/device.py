@@ -83,6 +83,7 @@ def _cpu_has_bf16() -> bool:
 def forget_peak_memory(device: torch.device) -> None:
     """Begin the peak of a GPU anew, so that every case has its own; that of a process is the highest there was."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # else a device with a number counts as an invalid argument
         torch.cuda.reset_peak_memory_stats(device)
 
 

@@ -21,8 +21,8 @@ from medidiff.models import (
     as_complex,
     load_model,
     plane_denoiser,
-    plane_maps,
     plane_numbers,
+    plane_view,
     residual_unit,
 )
 from medidiff.physics import Agreement
@@ -184,7 +184,9 @@ class Network:
     def about(self, image: Tensor, refined: int) -> tuple[float, Denoiser]:
         """Unit of the residual to an image, and the denoiser of ``(k, m, set, a, b, d)`` residuals in that unit."""
         listed = self.planes.listed(image) / self.bright
-        numbers = plane_numbers(acceleration=self._acceleration, noise=self._noise, coils=self._coils, refined=refined)
+        known: dict[str, Any] = {"acceleration": self._acceleration, "noise": self._noise, "refined": refined}
+        numbers, unit = plane_numbers(coils=self._coils, **known), residual_unit(**known)
+        maps, turn = plane_view(listed, unit=unit)
         total = (self.prior.passes + self.prior.samples * self.prior.steps) * listed.shape[:2].numel()
 
         def progress(many: int) -> None:
@@ -193,7 +195,7 @@ class Network:
 
         ask = plane_denoiser(
             self.prior.model,
-            plane_maps(listed).flatten(0, 1),
+            maps.flatten(0, 1),
             torch.tensor(numbers, device=image.device),
             precision=self.prior.precision,
             batch=self.prior.batch,
@@ -201,8 +203,8 @@ class Network:
         )
 
         def denoise(r: Tensor, t: Tensor) -> Tensor:
-            channels = as_channels(self.planes.listed(r))
+            channels = as_channels(self.planes.listed(r) * turn)
             answer = ask(channels.flatten(1, 2), t).reshape(channels.shape)
-            return self.planes.unlisted(as_complex(answer))
+            return self.planes.unlisted(as_complex(answer) * turn.conj())
 
-        return residual_unit(self._acceleration, refined) * self.bright, denoise
+        return unit * self.bright, denoise

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
-from medidiff.models import as_channels, as_complex, plane_maps, plane_numbers, residual_unit
+from medidiff.models import as_channels, as_complex, plane_numbers, plane_view, residual_unit
 from medidiff.physics import Agreement, Fourier, encoding
 from medidiff.physics.coils import low_resolution_maps
 from medidiff.physics.fourier import middle
@@ -27,8 +27,8 @@ from medidiff.training.receivers import Receivers, drawn_mask, drawn_phase
 
 __all__ = ["Scans", "draw_scans"]
 
-SHARES = (1.0, 0.875, 0.75)
-"""Edges of planes, in parts of the recipe's patch."""
+SHARE = 0.875
+"""Edges of planes, in parts of the recipe's patch: one size, for which the network is compiled once."""
 COILS, ODDS = (1, 4, 8, 12), (0.1, 0.2, 0.45, 0.25)
 """Coils of a batch, and how often."""
 SHIFT = 12
@@ -68,29 +68,44 @@ class Scans:
     passes: int = 0
 
     def pairs(self) -> Pairs:
-        """What the network sees and should answer: ``(n, 2, a, b)``, ``(n, 6, a, b)`` and ``(n, numbers)``."""
-        residual = (self.target - self.image) / self._unit
-        grouped = (self.image / self.bright)[:, 0, ..., 0].unflatten(0, (-1, self.planes))  # type: ignore[no-untyped-call]
-        maps = [plane_maps(one, alone=alone) for one, (*_, alone) in zip(grouped, self.told, strict=True)]
+        """What the network sees and should answer: ``(n, 2, a, b)``, ``(n, 10, a, b)`` and ``(n, numbers)``."""
+        maps, turn = self._view()
         rows = [
             plane_numbers(acceleration=acceleration, noise=noise, coils=coils, refined=self.passes)
             for acceleration, noise, coils, _ in self.told
         ]
-        numbers = torch.tensor(rows, device=residual.device).repeat_interleave(self.planes, 0)
-        return Pairs(as_channels(residual[:, 0, ..., 0]), torch.cat(maps), numbers)
+        numbers = torch.tensor(rows, device=maps.device).repeat_interleave(self.planes, 0)
+        residual = ((self.target - self.image) / (self.bright * self._units))[:, 0, ..., 0]
+        return Pairs(as_channels(residual * turn), maps, numbers)
 
     def refined(self, answer: Tensor) -> "Scans":
         """Make the next pass's start of the answer ``v`` at time 1, ``(n, 2, a, b)``."""
         with torch.no_grad():
-            found = self.image - self._unit * as_complex(answer.detach().float())[:, None, ..., None]
+            r0 = -as_complex(answer.detach().float()) * self._view()[1].conj()
+            found = self.image + self.bright * self._units * r0[:, None, ..., None]
             return replace(self, image=self.agree(found), passes=self.passes + 1)
 
+    def _view(self) -> tuple[Tensor, Tensor]:
+        """What the network sees of each plane, and how it is turned."""
+        images, units = (part[:, 0, ..., 0] for part in (self.image / self.bright, self._units))
+        views = [
+            plane_view(some, unit=unit, alone=alone)
+            for some, unit, (*_, alone) in zip(
+                torch.split(images, self.planes), torch.split(units, self.planes), self.told, strict=True
+            )
+        ]
+        maps, turn = (torch.cat(parts) for parts in zip(*views, strict=True))
+        return maps, turn
+
     @property
-    def _unit(self) -> Tensor:
-        units = [residual_unit(acceleration, self.passes) for acceleration, *_ in self.told]
-        return self.bright * torch.tensor(units, device=self.bright.device).repeat_interleave(self.planes).reshape(
-            -1, 1, 1, 1, 1
-        )
+    def _units(self) -> Tensor:
+        """``(n, 1, 1, 1, 1)``: of residuals, relative to the brightness."""
+        units = [
+            residual_unit(acceleration=acceleration, noise=noise, refined=self.passes)
+            for acceleration, noise, *_ in self.told
+        ]
+        each = torch.tensor(units, device=self.bright.device).repeat_interleave(self.planes)
+        return each.reshape(-1, 1, 1, 1, 1)
 
 
 def draw_scans(
@@ -110,7 +125,7 @@ def draw_scans(
         Heads, planes of each, and the planes' longest edge in voxels.
     """
     rng = np.random.default_rng(list(seed))
-    a, b = (int(size * SHARES[i]) // 16 * 16 for i in rng.integers(len(SHARES), size=2))
+    a = b = int(size * SHARE) // 16 * 16
     coils = int(rng.choice(COILS, p=ODDS))
     usable = [head for head in heads if _across(head)]
     drawn = [_measured(head, receivers, rng, (patches, a, b), coils) for head in chosen_heads(usable, rng, groups)]

@@ -8,8 +8,8 @@ from medidiff.models import (
     as_complex,
     load_model,
     plane_denoiser,
-    plane_maps,
     plane_numbers,
+    plane_view,
     residual_unit,
 )
 from tests.toy import PLANE_CARD, make_model
@@ -35,21 +35,52 @@ def test_complex_images_become_channels_and_come_back():
     assert torch.equal(as_complex(as_channels(x)), x)
 
 
+def seen(x, **told):
+    """The plane and those beside it, turned back."""
+    maps, turn = plane_view(x, unit=0.1, **told)
+    return [as_complex(maps[..., part : part + 2, :, :]) * turn.conj() for part in (0, 2, 4)]
+
+
 def test_each_plane_is_told_with_those_beside_it():
     x = images(4, 6, 5)
-    maps = plane_maps(x)
-    assert maps.shape == (4, 6, 6, 5)
-    for place in range(4):
-        assert torch.equal(as_complex(maps[place, :2]), x[place])
-        before, after = (as_complex(maps[place, part]) for part in (slice(2, 4), slice(4, 6)))
-        assert torch.equal(before, x[place - 1] if place else torch.zeros_like(x[0]))
-        assert torch.equal(after, x[place + 1] if place < 3 else torch.zeros_like(x[0]))
+    itself, before, after = seen(x)
+    torch.testing.assert_close(itself, x)
+    torch.testing.assert_close(before, torch.cat([torch.zeros_like(x[:1]), x[:-1]]))
+    torch.testing.assert_close(after, torch.cat([x[1:], torch.zeros_like(x[:1])]))
 
 
 def test_a_plane_alone_sees_nothing_beside_it():
     x = images(3, 6, 5)
-    assert torch.equal(plane_maps(x, alone=True)[1], plane_maps(x[1:2])[0])
-    assert torch.equal(plane_maps(x[:1]), plane_maps(x[:1], alone=True))
+    alone, itself = plane_view(x, unit=0.1, alone=True)[0], plane_view(x[1:2], unit=0.1)[0]
+    torch.testing.assert_close(alone[1], itself[0])
+
+
+def test_detail_is_what_blurs_take_away_in_the_errors_unit():
+    x = images(2, 24, 20)
+    for unit in (0.1, torch.tensor([0.1, 0.2])[:, None, None]):
+        maps, turn = plane_view(x, unit=unit)
+        finest, finer = (as_complex(maps[:, part : part + 2]) * turn.conj() * unit for part in (6, 8))
+        spectrum = torch.fft.fft2(x - finest - finer)
+        kept = torch.exp(-2 * (torch.pi * 5.0 / 24) ** 2 * torch.ones(()))
+        torch.testing.assert_close(spectrum[:, 1, 0], torch.fft.fft2(x)[:, 1, 0] * kept, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(spectrum[:, 0, 0], torch.fft.fft2(x)[:, 0, 0], atol=1e-3, rtol=1e-3)
+        assert float(spectrum[:, 12, 10].abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize("angle", [0.3, 2.0, -3.0])
+def test_the_phase_of_the_scan_does_not_matter(angle):
+    smooth = torch.exp(-(torch.linspace(-2, 2, 24)[:, None] ** 2) - torch.linspace(-2, 2, 20) ** 2)
+    x = smooth + 0.1 * images(3, 24, 20)
+    turned = x * torch.polar(torch.ones(()), torch.tensor(angle))
+    torch.testing.assert_close(plane_view(turned, unit=0.1)[0], plane_view(x, unit=0.1)[0], atol=1e-4, rtol=1e-3)
+
+
+def test_tissue_of_smooth_phase_is_seen_nearly_real():
+    a, b = torch.linspace(-1, 1, 64)[:, None], torch.linspace(-1, 1, 64)
+    x = torch.polar(torch.ones(64, 64), torch.sin(torch.pi * a) + torch.cos(torch.pi * b))[None]
+    maps, _ = plane_view(x, unit=0.1)
+    assert float(maps[:, 1].abs().mean()) < 0.1
+    assert float(maps[:, 0].min()) > 0.7
 
 
 def test_numbers_are_finite_whatever_the_noise():
@@ -58,32 +89,38 @@ def test_numbers_are_finite_whatever_the_noise():
     assert told[0] != told[1]
 
 
-def test_the_unit_grows_with_acceleration_and_shrinks_from_pass_to_pass():
-    assert residual_unit(8, 0) > residual_unit(4, 0) > residual_unit(4, 1) > residual_unit(4, 2) == residual_unit(4, 7)
+def unit(acceleration=4.0, noise=0.01, refined=0):
+    return residual_unit(acceleration=acceleration, noise=noise, refined=refined)
+
+
+def test_the_unit_grows_with_acceleration_and_noise_and_shrinks_from_pass_to_pass():
+    assert unit(acceleration=8) > unit() > unit(refined=1) > unit(refined=2) == unit(refined=7)
+    assert unit(noise=0.05) > unit() > unit(noise=0.0) > 0
+    assert unit(noise=1e30) < 3
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 13), (5, 24)])
 def test_any_size_is_taken(model, shape):
-    maps = plane_maps(images(3, *shape))
+    maps = plane_view(images(3, *shape), unit=0.1)[0]
     r = torch.randn(2, 3, 2, *shape)
     assert asked(model, maps)(r, torch.tensor([0.5, 1.0])).shape == r.shape
 
 
 def test_batches_do_not_matter(model):
-    maps, r, t = plane_maps(images(5, 16, 12)), torch.randn(1, 5, 2, 16, 12), torch.tensor([0.5])
+    maps, r, t = plane_view(images(5, 16, 12), unit=0.1)[0], torch.randn(1, 5, 2, 16, 12), torch.tensor([0.5])
     one, other = (asked(model, maps, batch)(r, t) for batch in (1, 4))
     torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
 def test_nothing_is_seen_of_the_noise_at_time_one(model):
-    maps, t = plane_maps(images(2, 16, 16)), torch.ones(1)
+    maps, t = plane_view(images(2, 16, 16), unit=0.1)[0], torch.ones(1)
     one, other = (asked(model, maps)(images(1, 2, 2, 16, 16, seed=seed).real, t) for seed in (1, 2))
     assert torch.equal(one, other)
     assert one.any()
 
 
 def test_samples_of_one_call_are_those_of_several(model):
-    maps, r = plane_maps(images(2, 16, 16)), torch.randn(3, 2, 2, 16, 16)
+    maps, r = plane_view(images(2, 16, 16), unit=0.1)[0], torch.randn(3, 2, 2, 16, 16)
     t = torch.tensor([0.3, 0.6, 0.9])
     denoise = asked(model, maps)
     for k in range(3):

@@ -69,9 +69,9 @@ def test_a_volume_has_the_maps_of_its_coils():
 def test_volumes_are_the_same_in_chunks(monkeypatch):
     _, _, y = measured((12, 10, 8), axes=(0, 1, 2))
     whole, _ = espirit(centre(y, 8, 8), (12, 10, 8), axes=(0, 1, 2), kernel=3)
-    monkeypatch.setattr("medidiff.physics.espirit.CHUNK", 160)
+    monkeypatch.setattr("medidiff.physics.espirit.CHUNK", {"cpu": 70})
     parts, _ = espirit(centre(y, 8, 8), (12, 10, 8), axes=(0, 1, 2), kernel=3)
-    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(parts, whole, atol=2e-4, rtol=1e-3)
 
 
 def test_slices_of_a_stack_are_calibrated_one_by_one():

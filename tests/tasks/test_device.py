@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from medidiff.errors import ResourceError, UsageError
-from medidiff.tasks.device import choose_device, choose_devices, choose_precision, with_less_memory
+from medidiff.tasks.device import (
+    choose_device,
+    choose_devices,
+    choose_precision,
+    forget_peak_memory,
+    with_less_memory,
+)
 
 
 def attempts(fits):
@@ -80,3 +86,14 @@ def test_several_devices_are_one_worker_each():
     assert choose_devices(["all"]) == (tuple(f"cuda:{number}" for number in range(gpus)) or ("cpu",))
     with pytest.raises(ResourceError, match="no such GPU"):
         choose_devices(["cpu", f"cuda:{gpus}"])
+
+
+def test_a_gpu_is_started_before_its_memory_is_counted(monkeypatch):
+    """PyTorch calls a device with a number invalid until then, which every worker of a batch met."""
+    done = []
+    monkeypatch.setattr(torch.cuda, "init", lambda: done.append("init"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: done.append(f"reset {device}"))
+    forget_peak_memory(torch.device("cuda", 1))
+    assert done == ["init", "reset cuda:1"]
+    forget_peak_memory(torch.device("cpu"))
+    assert len(done) == 2

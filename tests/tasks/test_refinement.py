@@ -11,7 +11,7 @@ from torch import nn
 from medidiff.diffusion import ConditionalUNet
 from medidiff.errors import ModelError, UsageError
 from medidiff.kspace import KSpace
-from medidiff.models import Model, as_channels, load_model, residual_unit
+from medidiff.models import Model, as_channels, load_model, plane_view, residual_unit
 from medidiff.tasks import reconstruct
 from medidiff.tasks.measurement import measure
 from medidiff.tasks.planes import first_estimate, planes_of
@@ -56,21 +56,30 @@ class Knowing(nn.Module):
         super().__init__()
         self.truth, self.bright, self.calls = truth, bright, []
 
+    def view(self, images, **told):
+        """Note how planes are turned, which a network of planes need not know."""
+        maps, self.turn = plane_view(images, **told)
+        return maps, self.turn
+
     def forward(self, x, maps, numbers, t):
         place = len(self.calls) % self.truth.shape[-1]
         self.calls.append(float(t[0]))
-        unit = residual_unit(2 ** float(numbers[0, 0]), int(numbers[0, 3]))
-        r0 = (as_channels(self.truth[0, ..., place] / self.bright)[None] - maps[:, :2]) / unit
+        acceleration, noise = 2 ** float(numbers[0, 0]), 0.01 * (2 ** float(numbers[0, 1]) - 1)
+        unit = residual_unit(acceleration=acceleration, noise=noise, refined=int(numbers[0, 3]))
+        turned = self.truth[0, ..., place] / self.bright * self.turn[0, place]
+        r0 = (as_channels(turned)[None] - maps[:, :2]) / unit
         angle = t.reshape(-1, 1, 1, 1) * torch.pi / 2
         return (torch.cos(angle) * x - r0) / torch.sin(angle)
 
 
 @pytest.fixture
-def knowing():
+def knowing(monkeypatch):
     truth = coils(SHAPE, number=6)[0]
     planes = planes_of(known(scan()))
     bright = brightness(first_estimate(planes.operator, planes.y, allowed=planes.allowed))
-    return Model(cast(ConditionalUNet, Knowing(truth, bright)), PLANE_CARD | {"sha256": ""})
+    network = Knowing(truth, bright)
+    monkeypatch.setattr("medidiff.tasks.refinement.plane_view", network.view)
+    return Model(cast(ConditionalUNet, network), PLANE_CARD | {"sha256": ""})
 
 
 def error(image):
