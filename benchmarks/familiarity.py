@@ -176,7 +176,9 @@ def _answer(case: Case, unit: float, model: Model, task: Task) -> dict[str, floa
 
 def _summarised(folder: Path, card: Path | None) -> str:
     """Ranges, false alarms against the margin, and detections; the ranges also go into ``ranges.json`` and a card."""
-    rows = [row for path in sorted(folder.glob("figures-*.csv")) for row in csv.DictReader(path.open())]
+    rows = [
+        row for path in sorted(folder.glob("figures-*.csv")) for row in csv.DictReader(path.read_text().splitlines())
+    ]
     fitting = [row for row in rows if row["role"] == "training"]
     margin, shares = choose_margin(fitting)
     usual = ranges(fitting, margin)
