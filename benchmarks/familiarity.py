@@ -49,6 +49,7 @@ LEARNT_ISOTROPIC = ("ds000011", "studyforrest", "niimath")
 NOISES = (0.0, 0.05)
 """Standard deviations of added noise, in units of the head's brightness."""
 AS_IT_IS = "none"
+WORK = ("training", "validation", "changes", "real")
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,18 @@ def main(arguments: Sequence[str] | None = None) -> str:
         part, parts = (int(n) for n in options.part.split("/"))
         run = partial(_row, model=load_model(options.model), crop=options.crop, device=choose_device(options.device))
         clock = Clock(options.budget)
-        with recorded(options.output / f"figures-{part}.csv", COLUMNS) as rows:
-            for task in clock.within(list(_tasks(options))[part - 1 :: parts], "figures"):
+        with recorded(options.output / f"figures-{'-'.join(options.only)}-{part}.csv", COLUMNS) as rows:
+            todo = [task for task in _tasks(options) if _kind(task) in options.only]
+            for task in clock.within(todo[part - 1 :: parts], "figures"):
                 rows.append(run(task))
     return _summarised(options.output, options.write)
+
+
+def _kind(task: Task) -> str:
+    """Which of `WORK` a task belongs to."""
+    if task.spec is None:
+        return "real"
+    return "changes" if task.change != AS_IT_IS else task.role
 
 
 def _tasks(options: argparse.Namespace) -> Iterator[Task]:
@@ -225,6 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--crop", type=int, default=64, help="edge of the box that the network is asked about, voxels")
     parser.add_argument("--budget", type=float, default=1800.0, help="seconds")
     parser.add_argument("--part", default="1/1", help="i/n: do the i-th of n shares of the work")
+    parser.add_argument("--only", nargs="+", choices=WORK, default=WORK, help="do this part of the work alone")
     parser.add_argument("--summarise", action="store_true", help="only put rows together that are there")
     parser.add_argument("--write", type=Path, help="card.json to put the ranges into")
     return parser

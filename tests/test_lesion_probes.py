@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from scipy import ndimage
 
 from benchmarks import lesions
-from benchmarks.cases import Head, Spec, load_heads, measure
+from benchmarks.cases import Head, Spec, cropped, load_heads, measure
 from benchmarks.lesions import CUBIC, INVERSE, enhancer, methods_of, probe
 from benchmarks.tables import OURS
 from medidiff.evaluation.lesions import SIZES, Lesion, painted
@@ -50,7 +51,8 @@ def room():
 
 def probed(case, ours):
     """Mean contrast recovered and share detected, by method; and blobs by method."""
-    rows, blobs = [], []
+    rows: list[dict[str, Any]] = []
+    blobs: list[dict[str, Any]] = []
     probe(case, methods_of(ours), rows.append, blobs.append, contrast=0.4, each=1)
     scores = {
         name: {
@@ -113,7 +115,8 @@ def test_who_knows_the_truth_recovers_everything(case):
 def test_an_invented_blob_is_counted(case):
     centre = (33.0, 36.0, 44.0)
     added = painted(case.spec.head.volume.geometry, [Lesion(centre, 6.0, 0.5)])
-    rows, blobs = [], []
+    rows: list[dict[str, Any]] = []
+    blobs: list[dict[str, Any]] = []
     methods = {"honest": lambda some: some.truth.numpy(), "inventor": lambda some: some.truth.numpy() + added}
     probe(case, methods, rows.append, blobs.append, contrast=0.4, each=1)
     found = {(b["method"], b["diameter"]): (b["bright"], b["dark"]) for b in blobs}
@@ -133,7 +136,7 @@ def test_the_program_keeps_rows_pictures_and_tables(tmp_path):
     (tmp_path / "heads").mkdir()
     for name in ("niimath_T1w", "studyforrest_T1w"):
         write_nifti(volume, tmp_path / "heads" / f"{name}.nii", description="test")
-    model = make_model(tmp_path / "toy")
+    model = make_model(tmp_path / "toy", tile=48)
     options = f"--data {tmp_path}/heads --output {tmp_path}/out --model {model} --device cpu --spacing 4 --each 1"
     for part in ("1/2", "2/2"):
         told = lesions.main([*options.split(), "--repeats", "1", "--crop", "66", "--part", part])
@@ -154,7 +157,7 @@ def test_the_shipped_model_keeps_lesions_and_invents_none_in_a_synthetic_head():
     volume = read_nifti(ROOT / "sample_data" / "references" / "sub-phantom_acq-thick_T1w.nii.gz")
     region = head_region(volume.array)
     array = volume.array / data_range_of(volume.array, region)
-    phantom = Head("phantom_T1w", Volume(array, volume.geometry), region, (0, 1, 2))
+    phantom = cropped(Head("phantom_T1w", Volume(array, volume.geometry), region, (0, 1, 2)), 96)
     scores, counts = probed(measure(Spec(phantom, 2, 3.6, "gaussian"), CPU), enhancer("sr-brain", CPU))
     assert scores[OURS]["contrast_recovered"] >= scores[INVERSE]["contrast_recovered"] - 0.05
     assert scores[OURS]["detected"] >= scores[CUBIC]["detected"]

@@ -122,7 +122,7 @@ def _outside(name: str, found: Mapping[str, float], usual: Mapping[str, Any]) ->
 
 
 def _told(value: float, low: float | None, high: float | None) -> str:
-    bounds = [f"from {low:.3g}"] * (low is not None) + [f"up to {high:.3g}"] * (high is not None)
+    bounds = [f"{word} {bound:.3g}" for word, bound in (("from", low), ("up to", high)) if bound is not None]
     return f"{value:.3g} (usual {' '.join(bounds)})"
 
 

@@ -140,7 +140,7 @@ def test_a_detector_finds_what_exceeds_its_errors_and_errs_as_seldom_as_it_says(
     strong, weak = middle(4.0, 10 * threshold), middle(4.0, 1e-6)
     assert detector.finds(painted(GRID, [strong]), strong)
     places = np.random.default_rng(1).permutation(np.argwhere(allowed))[:1500]
-    false = [detector.finds(np.zeros_like(error), Lesion(tuple(map(float, p)), 4.0, 1e-6)) for p in places]
+    false = [detector.finds(np.zeros_like(error), Lesion((p[0], p[1], p[2]), 4.0, 1e-6)) for p in places]
     assert 0 < np.mean(false) < 0.03
     assert weak.sign == 1
 
