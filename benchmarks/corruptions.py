@@ -76,7 +76,7 @@ def spiked(array: Array, spacing: Spacing, rng: Generator) -> Array:
     """Add the stripes of one bad point in k-space, a tenth of the data range high."""
     place = np.meshgrid(*[np.arange(n) / n for n in array.shape], indexing="ij")
     wave = sum(round(0.31 * n) * p for n, p in zip(array.shape, place, strict=True))
-    return np.abs(array + 0.1 * np.cos(2 * np.pi * wave)).astype(np.float32)
+    return np.asarray(np.abs(array + 0.1 * np.cos(2 * np.pi * wave)), dtype=np.float32)
 
 
 def coarse_levels(array: Array, spacing: Spacing, rng: Generator) -> Array:
@@ -99,7 +99,7 @@ def water_phantom(array: Array, spacing: Spacing, rng: Generator) -> Array:
     for _ in range(12):
         middle, radius = rng.uniform(-45, 45, 3).reshape(3, 1, 1, 1), rng.uniform(4, 14)
         image[((place - middle) ** 2).sum(0) < radius**2] = rng.uniform(0.1, 1)
-    return np.abs(image + 0.01 * _complex(array.shape, rng)).astype(np.float32)
+    return np.asarray(np.abs(image + 0.01 * _complex(array.shape, rng)), dtype=np.float32)
 
 
 def shapes(array: Array, spacing: Spacing, rng: Generator) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.tables import table
 from medidiff.tasks.familiarity import FEATURES, familiarity_warnings
 
-__all__ = ["MARGINS", "alarm_rate", "choose_margin", "detections", "figures_of", "left_out_rate", "ranges"]
+__all__ = ["MARGINS", "Ranges", "alarm_rate", "choose_margin", "detections", "figures_of", "left_out_rate", "ranges"]
 
 Row = Mapping[str, Any]
 Ranges = dict[str, list[float | None]]
@@ -65,13 +65,17 @@ def choose_margin(rows: Sequence[Row]) -> tuple[float, dict[float, float]]:
     return (min(kept) if kept else max(MARGINS)), shares
 
 
-def detections(rows: Sequence[Row], usual: Ranges) -> list[str]:
-    """Lines of a Markdown table: for each change, how many scans alarm and which figures were outside how often."""
+def detections(rows: Sequence[Row], fits: Mapping[float, Ranges], margin: float) -> list[str]:
+    """Lines of a Markdown table: for each change, the share of scans that alarm at each margin of ``fits``.
+
+    Which figures were outside how often is told for ``margin``.
+    """
     names = list(dict.fromkeys((row["role"], row["change"]) for row in rows))
     body = []
     for role, change in names:
         some = [row for row in rows if (row["role"], row["change"]) == (role, change)]
-        each = {name: alarm_rate(some, {name: usual[name]}) for name in usual}
+        each = {name: alarm_rate(some, {name: bounds}) for name, bounds in fits[margin].items()}
         told = ", ".join(f"{name} {share:.0%}" for name, share in sorted(each.items(), key=lambda e: -e[1]) if share)
-        body.append([role, change, str(len(some)), f"{alarm_rate(some, usual):.0%}", told])
-    return table(["role", "change", "scans", "alarms", "figures outside"], body)
+        rates = [f"{alarm_rate(some, usual):.0%}" for usual in fits.values()]
+        body.append([role, change, str(len(some)), *rates, told])
+    return table(["role", "change", "scans", *[f"at {m:g}" for m in fits], f"figures outside, at {margin:g}"], body)

@@ -49,6 +49,8 @@ LEARNT_ISOTROPIC = ("ds000011", "studyforrest", "niimath")
 NOISES = (0.0, 0.05)
 """Standard deviations of added noise, in units of the head's brightness."""
 AS_IT_IS = "none"
+SHOWN = (0.1, 0.3)
+"""Margins at which alarms are told beside the one that is chosen."""
 WORK = ("training", "validation", "changes", "real")
 
 
@@ -137,7 +139,9 @@ def _row(task: Task, *, model: Model, crop: int, device: torch.device) -> dict[s
     if task.spec is None:
         if task.path is None:
             raise ValueError("a task has a head or a path")
-        told = super_resolve(read_nifti(task.path), model, device=str(device)).provenance["familiarity"]
+        told: dict[str, float] = super_resolve(read_nifti(task.path), model, device=str(device)).provenance[
+            "familiarity"
+        ]
         return facts | {"scan": task.path.name.split(".")[0], "axis": "z", "slices": "as it is"} | told
     altered = _altered(task, task.spec)
     whole = _noisy(measure(altered, device), task.noise)
@@ -202,6 +206,7 @@ def _summarised(folder: Path, card: Path | None) -> str:
     (folder / "ranges.json").write_text(json.dumps(entry, indent=2) + "\n")
     if card is not None:
         card.write_text(json.dumps(json.loads(card.read_text()) | {"familiar": entry}, indent=2) + "\n")
+    fits = {m: ranges(fitting, m) for m in sorted({*SHOWN, margin})}
     checked = [row for row in rows if row["role"] == "validation"]
     lines = [
         f"Margin {margin}. Fitted on {entry['fitted_on']}.\n",
@@ -211,8 +216,8 @@ def _summarised(folder: Path, card: Path | None) -> str:
             ["margin", "sources left out", "other persons"],
             [[f"{m:.2f}", f"{s:.1%}", f"{alarm_rate(checked, ranges(fitting, m)):.1%}"] for m, s in shares.items()],
         ),
-        "\nAlarms by what was done to a scan.\n",
-        *detections([row for row in rows if row["role"] != "training"], usual),
+        "\nShare of scans that alarm, by what was done to them and by margin.\n",
+        *detections([row for row in rows if row["role"] != "training"], fits, margin),
     ]
     text = "\n".join(lines) + "\n"
     (folder / "familiarity.md").write_text(text)

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
 
 def _run(options: argparse.Namespace) -> None:
     device, clock = choose_device(options.device), Clock(options.budget)
-    ours = enhancer(options.model, device)
+    ours = enhancer(options.model, device, options.detail)
     part, parts = (int(n) for n in options.part.split("/"))
     heads = [
         cropped(head, options.crop) if options.crop else head for head in load_heads(options.data, limit=options.limit)
@@ -80,8 +80,8 @@ def _run(options: argparse.Namespace) -> None:
             )
 
 
-def enhancer(name: str, device: torch.device) -> Enhance:
-    """Our posterior mean on the truth's grid, noise-free."""
+def enhancer(name: str, device: torch.device, detail: float = 0.0) -> Enhance:
+    """Our posterior mean on the truth's grid, noise-free; with ``detail`` 1 a sample."""
     model = load_model(name)
 
     def enhance(case: Case) -> Array:
@@ -92,6 +92,7 @@ def enhancer(name: str, device: torch.device) -> Enhance:
             axis="auto" if case.spec.axis is None else "xyz"[case.spec.axis],
             profile=case.spec.profile,
             noise=0.0,
+            detail=detail,
             device=str(device),
         )
         return result.volume.array
@@ -179,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--spacing", type=float, nargs="+", default=[3.0, 5.0], help="of the slices, mm")
     parser.add_argument("--profile", nargs="+", default=["gaussian"])
     parser.add_argument("--axes-per-head", type=int, default=1)
+    parser.add_argument("--detail", type=float, default=0.0, help="of ours: 0 for the mean, 1 for a sample")
     parser.add_argument("--contrast", type=float, default=0.3, help="of a lesion, over the local brightness")
     parser.add_argument("--each", type=int, default=4, help="lesions of each size and sign in one head, at most")
     parser.add_argument("--repeats", type=int, default=2, help="times that lesions are put at other places")

@@ -11,6 +11,7 @@ from benchmarks import familiarity
 from benchmarks.corruptions import ALIEN, HARMLESS
 from benchmarks.familiar_ranges import (
     MARGINS,
+    Ranges,
     alarm_rate,
     choose_margin,
     detections,
@@ -63,7 +64,10 @@ def test_where_no_margin_suffices_the_largest_is_taken():
 def test_detections_are_told_for_each_change_with_what_was_outside():
     usual = ranges([row(air=0.4, median=0.4), row(air=0.6, median=0.6)], 0.0)
     rows = [row(role="alien", change="odd", air=0.9, median=0.5), row(role="alien", change="odd", air=0.5, median=0.5)]
-    assert "| alien | odd | 2 | 50% | air 50% |" in detections(rows, usual)
+    wide: Ranges = {"air": [0.0, 1.0], "median": [0.0, 1.0]}
+    lines = detections(rows, {0.0: usual, 2.0: wide}, 0.0)
+    assert lines[0] == "| role | change | scans | at 0 | at 2 | figures outside, at 0 |"
+    assert "| alien | odd | 2 | 50% | 0% | air 50% |" in lines
 
 
 def head():
@@ -105,7 +109,7 @@ def test_the_program_fits_on_training_and_tells_of_others(tmp_path, monkeypatch)
     told = familiarity.main([*options.split(), "--summarise", "--write", str(card)])
     rows = [row for path in (tmp_path / "out").glob("*.csv") for row in csv.DictReader(path.read_text().splitlines())]
     assert [sum(r["role"] == role for r in rows) for role in ("training", "validation", "alien")] == [8, 4, 1]
-    assert "| alien | noise alone | 1 | 100% |" in told
+    assert "| alien | noise alone | 1 | 100% | " in told
     entry = json.loads(card.read_text())
     assert entry["name"] == "some"
     assert entry["familiar"] == json.loads((tmp_path / "out" / "ranges.json").read_text())
