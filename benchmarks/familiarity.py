@@ -199,7 +199,7 @@ def _summarised(folder: Path, card: Path | None) -> str:
     entry = {
         "what": "usual figures of training scans; outside of one, a warning; docs/trust.md",
         "command": "python -m benchmarks.familiarity",
-        "fitted_on": f"{len(fitting)} degraded scans of {len(scans)} training heads",
+        "fitted_on": f"{len(fitting)} scans, degraded or real, of {len(scans)} training images",
         "margin": margin,
         "usual": usual,
     }

@@ -32,25 +32,31 @@ def row(source="a", role="training", change="none", **figures):
 
 
 def test_figures_that_were_not_measured_are_left_out():
-    assert figures_of(row(air="0.5")) == {"air": 0.5}
-    assert "spread" not in ranges([row(air=0.5)], 0.1)
+    assert figures_of(row(gradient="0.5")) == {"gradient": 0.5}
+    assert "spread" not in ranges([row(gradient=0.5)], 0.1)
 
 
 def test_a_range_is_widened_by_a_share_of_its_width_and_may_have_no_lower_end():
-    usual = ranges([row(air=0.4, flat=0.1), row(air=0.6, flat=0.2)], 0.25)
-    assert usual == {"air": [0.35, 0.65], "flat": [None, 0.225]}
+    usual = ranges([row(gradient=0.4, flat=0.1), row(gradient=0.6, flat=0.2)], 0.25)
+    assert usual == {"gradient": [0.35, 0.65], "flat": [None, 0.225]}
 
 
 def test_what_was_fitted_on_does_not_alarm_and_what_lies_outside_does():
-    rows = [row(air=value) for value in (0.4, 0.5, 0.6)]
+    rows = [row(gradient=value) for value in (0.4, 0.5, 0.6)]
     usual = ranges(rows, 0.0)
     assert alarm_rate(rows, usual) == 0
-    assert alarm_rate([row(air=0.7), row(air=0.5)], usual) == 0.5
+    assert alarm_rate([row(gradient=0.7), row(gradient=0.5)], usual) == 0.5
     assert np.isnan(alarm_rate([], usual))
 
 
 def test_the_margin_is_the_smallest_that_lets_sources_left_out_pass():
-    rows = [row("a", air=0.0), row("a", air=1.0), row("b", air=1.2), row("b", air=0.5), row("c", air=0.4)]
+    rows = [
+        row("a", gradient=0.0),
+        row("a", gradient=1.0),
+        row("b", gradient=1.2),
+        row("b", gradient=0.5),
+        row("c", gradient=0.4),
+    ]
     assert left_out_rate(rows, 0.0) > 0.02
     margin, shares = choose_margin(rows)
     assert shares[margin] <= 0.02 < shares[round(margin - 0.05, 2)]
@@ -58,16 +64,19 @@ def test_the_margin_is_the_smallest_that_lets_sources_left_out_pass():
 
 
 def test_where_no_margin_suffices_the_largest_is_taken():
-    assert choose_margin([row("a", air=0.0), row("a", air=1.0), row("b", air=9.0)])[0] == max(MARGINS)
+    assert choose_margin([row("a", gradient=0.0), row("a", gradient=1.0), row("b", gradient=9.0)])[0] == max(MARGINS)
 
 
 def test_detections_are_told_for_each_change_with_what_was_outside():
-    usual = ranges([row(air=0.4, median=0.4), row(air=0.6, median=0.6)], 0.0)
-    rows = [row(role="alien", change="odd", air=0.9, median=0.5), row(role="alien", change="odd", air=0.5, median=0.5)]
-    wide: Ranges = {"air": [0.0, 1.0], "median": [0.0, 1.0]}
+    usual = ranges([row(gradient=0.4, median=0.4), row(gradient=0.6, median=0.6)], 0.0)
+    rows = [
+        row(role="alien", change="odd", gradient=0.9, median=0.5),
+        row(role="alien", change="odd", gradient=0.5, median=0.5),
+    ]
+    wide: Ranges = {"gradient": [0.0, 1.0], "median": [0.0, 1.0]}
     lines = detections(rows, {0.0: usual, 2.0: wide}, 0.0)
     assert lines[0] == "| role | change | scans | at 0 | at 2 | figures outside, at 0 |"
-    assert "| alien | odd | 2 | 50% | 0% | air 50% |" in lines
+    assert "| alien | odd | 2 | 50% | 0% | gradient 50% |" in lines
 
 
 def head():
@@ -114,4 +123,4 @@ def test_the_program_fits_on_training_and_tells_of_others(tmp_path, monkeypatch)
     assert entry["name"] == "some"
     assert entry["familiar"] == json.loads((tmp_path / "out" / "ranges.json").read_text())
     assert set(entry["familiar"]["usual"]) == set(FEATURES) - {"spread"}
-    assert "8 degraded scans of 2 training heads" in told
+    assert "8 scans, degraded or real, of 2 training images" in told

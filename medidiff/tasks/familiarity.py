@@ -18,7 +18,6 @@ from medidiff.tasks.problem import Problem
 __all__ = ["FEATURES", "answered", "appearance", "familiarity_warnings", "overheard"]
 
 FEATURES: Mapping[str, str] = {
-    "air": "share of air",
     "air_level": "brightness of the air",
     "median": "median brightness",
     "gradient": "log2 of the mean difference of neighbours",
@@ -47,9 +46,8 @@ def appearance(problem: Problem) -> dict[str, float]:
     axes = [axis for axis in range(3) if axis not in problem.operator.axes] or [0, 1, 2]
     sides = [_differences(y, head, axis) for axis in axes]
     return {
-        "air": 1 - _share(head),
         "air_level": float(y[~head].abs().mean()) if not bool(head.all()) else 0.0,
-        "median": float(y[head].median()),
+        "median": float(y[head].median()) if bool(head.any()) else 0.0,
         "gradient": _log2(_mean([float(side.abs().mean()) for side, _ in sides])),
         "smoothness": _mean([correlation for _, correlation in sides]),
         "tails": _mean([_log2(_rms(side)) - _log2(float(side.abs().mean())) for side, _ in sides]),

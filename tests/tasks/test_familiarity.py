@@ -88,7 +88,7 @@ def test_the_spread_of_samples_is_looked_at_where_there_is_one(enhance, thick):
     ],
 )
 def test_a_figure_is_held_to_the_bounds_that_there_are(bounds, value, outside):
-    assert bool(familiarity_warnings({"air": value}, {"familiar": {"usual": {"air": bounds}}})) == outside
+    assert bool(familiarity_warnings({"gradient": value}, {"familiar": {"usual": {"gradient": bounds}}})) == outside
 
 
 def test_figures_do_not_depend_on_the_order_of_the_axes(thick, sharp):
@@ -113,8 +113,7 @@ def test_an_image_of_head_alone_or_of_air_alone_has_figures(thick, sharp):
     full = Volume(thick.array * 0 + 500 + thick.array * 0.1, thick.geometry)
     empty = Volume(thick.array * 0.01, thick.geometry)
     for some in (full, empty):
-        values = list(appearance(problem(some, sharp)).values())
-        assert np.isfinite(values[:2]).all()
+        assert np.isfinite(list(appearance(problem(some, sharp)).values())).all()
 
 
 def answer(given, proposal):
