@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from medidiff.diffusion import Denoiser
@@ -61,7 +62,7 @@ def _differences(y: Tensor, head: Tensor, axis: int) -> tuple[Tensor, float]:
     steps = y.diff(dim=axis)
     both = head.narrow(axis, 0, n - 1) & head.narrow(axis, 1, n - 1)
     three = both.narrow(axis, 0, n - 2) & both.narrow(axis, 1, n - 2)
-    here, there = (steps.narrow(axis, start, n - 2)[three].double() for start in (0, 1))
+    here, there = (steps.narrow(axis, start, n - 2)[three] for start in (0, 1))
     inside = steps[both]
     norm = max(_rms(here) * _rms(there), LEAST**2)
     found = float((here * there).mean()) / norm if here.numel() else 0.0
@@ -129,7 +130,7 @@ def _share(where: Tensor) -> float:
 
 
 def _rms(values: Tensor) -> float:
-    return float(values.double().square().mean().sqrt()) if values.numel() else 0.0
+    return float(torch.linalg.vector_norm(values)) / math.sqrt(values.numel()) if values.numel() else 0.0
 
 
 def _mean(values: list[float]) -> float:
