@@ -1,7 +1,7 @@
 """What is measured again: heads, the axes along which they are truly sharp, and thick slices made of them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -91,11 +91,13 @@ class Case:
     region: Tensor
 
 
-def load_heads(folder: Path, *, limit: int | None = None, without: Sequence[str] = ()) -> list[Head]:
+def load_heads(
+    folder: Path, *, limit: int | None = None, without: Sequence[str] = (), known: Mapping[str, tuple[int, ...]] = SHARP
+) -> list[Head]:
     """Read the heads of a folder, from NIfTI or from .npz holding ``array`` and ``affine``.
 
     Heads whose sharp axes are not known are left out, with a line; so are, silently, names that contain one of
-    ``without``. A limit is shared out among the sources.
+    ``without``. A limit is shared out among the sources. ``known`` are their sharp axes.
 
     Raises
     ------
@@ -104,13 +106,13 @@ def load_heads(folder: Path, *, limit: int | None = None, without: Sequence[str]
     """
     paths = sorted(path for path in folder.iterdir() if path.name.endswith((".nii", ".nii.gz", ".npz")))
     paths = [path for path in paths if not any(word in path.name for word in without)]
-    sources = {word: [path for path in paths if word in path.name] for word in SHARP}
-    if unknown := [path.name for path in paths if not any(word in path.name for word in SHARP)]:
+    sources = {word: [path for path in paths if word in path.name] for word in known}
+    if unknown := [path.name for path in paths if not any(word in path.name for word in known)]:
         print(f"left out, not known along which axes they are sharp: {', '.join(unknown)}")
-    chosen = [(path, word) for turn in zip_longest(*sources.values()) for path, word in zip(turn, SHARP, strict=True)]
-    heads = [_head(path, SHARP[word]) for path, word in [some for some in chosen if some[0] is not None][:limit]]
+    chosen = [(path, word) for turn in zip_longest(*sources.values()) for path, word in zip(turn, known, strict=True)]
+    heads = [_head(path, known[word]) for path, word in [some for some in chosen if some[0] is not None][:limit]]
     if not heads:
-        raise InputError("no heads to measure", where=str(folder), needed=f"names with {', '.join(SHARP)}")
+        raise InputError("no heads to measure", where=str(folder), needed=f"names with {', '.join(known)}")
     return heads
 
 

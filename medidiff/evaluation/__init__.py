@@ -6,6 +6,8 @@
     How scores are taken, along which axes, the scores of one image, and what becomes of one that has none.
 ``baselines``, ``measured``
     Interpolation and total variation; what the measurement says, and baselines made of it on the fly.
+``lesions``, ``blobs``
+    Synthetic lesions and what is left of them; blobs that an image shows and the truth does not.
 ``comparison``, ``table``, ``statistics``, ``summary``, ``differences``
     `evaluate`; all scores as one object; intervals and tests; what follows from them, case by case too.
 ``write``, ``markdown``

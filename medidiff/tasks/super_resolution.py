@@ -24,6 +24,7 @@ from medidiff.tasks.device import (
     peak_memory_mb,
     with_less_memory,
 )
+from medidiff.tasks.familiarity import answered, appearance, familiarity_warnings, overheard
 from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_grids, resample, slice_axis
 from medidiff.tasks.problem import Problem, back, problem_of, resampled_residual, spread_on
 from medidiff.tasks.provenance import provenance_of
@@ -124,13 +125,15 @@ def super_resolve(
     sigma, origin = noise_of(volume, stated=noise, brightness=unit)
     options = _options(loaded, steps, samples, detail, seed, choose_precision(precision, place))
     problem = problem_of(volume, plan, acquisition.thickness, acquisition.profile, sigma, unit, place)
-    (mean, spread), warnings = with_less_memory(
+    (mean, spread, answer), warnings = with_less_memory(
         lambda tile, batch: _infer(loaded, problem, options, tile, batch, progress or (lambda fraction: None)),
         tile=loaded.card["tile"],
         multiple=loaded.network.multiple,
         batch=TILES_AT_ONCE[place.type],
     )
     warnings += validity_warnings(volume, plan, loaded.card, acquisition.axis)
+    figures = appearance(problem) | answer
+    warnings += familiarity_warnings(figures, loaded.card)
     if options.sampling and len(problem.operator.axes) == 3:
         warnings.append("samples of images coarse along all axes are not calibrated: neither spread nor texture")
     result = _delivered(mean, spread, problem, plan, volume)
@@ -138,6 +141,7 @@ def super_resolve(
         **result.provenance,
         "acquisition": {"used": dict(acquisition.used), "assumed": list(acquisition.assumed)},
         "noise": {"sd": sigma, "origin": origin, "denoised_for_proposal": sigma > 0},
+        "familiarity": {name: round(value, 4) for name, value in figures.items()},
         "warnings": [*volume.meta.get("warnings", []), *warnings],
         "seconds": round(time.perf_counter() - started, 3),
         "device": str(place),
@@ -191,8 +195,8 @@ def _infer(
     tile: int,
     batch: int,
     progress: Callable[[float], None],
-) -> tuple[Tensor, Tensor | None]:
-    """Output and standard deviation, ``(1, 1, X, Y, Z)``, in units of the head's brightness."""
+) -> tuple[Tensor, Tensor | None, dict[str, float]]:
+    """Output and standard deviation, ``(1, 1, X, Y, Z)``, in units of the head's brightness; figures of the answer."""
     condition = condition_on(problem.quiet, problem.operator, noise=NOISE_LEFT * problem.noise)
     calls = 1 + options.sampling * options.steps * options.samples
     done = 0
@@ -202,17 +206,20 @@ def _infer(
         progress((done + tiles / total) / calls)
         done += tiles == total
 
-    denoiser = _posterior(model, problem, condition, options.precision, tile, batch, advance)
+    heard: list[Tensor] = []
+    denoiser = _posterior(model, problem, condition, options.precision, tile, batch, advance, heard)
     noises = _noises(condition.base.shape, options.samples, options.seed)
     mean = posterior_mean(denoiser, noises[0].to(condition.base))
     if not options.sampling:
-        return _settled(condition.base + condition.scale * mean, problem), None
+        figures = answered(problem, condition, heard[0], None)
+        return _settled(condition.base + condition.scale * mean, problem), None, figures
     drawn = [sample(denoiser, noise.to(condition.base), times(options.steps)) for noise in noises]
     mean = torch.stack(drawn).mean(0) if len(drawn) > 1 else mean
     factor = float(model.card.get("spread_factor", 1.0))
     chosen = mean + options.detail * factor * (drawn[0] - mean)
     spread = factor * condition.scale * _deviation(drawn, mean) if len(drawn) > 1 else None
-    return _settled(condition.base + condition.scale * chosen, problem), spread
+    figures = answered(problem, condition, heard[0], spread)
+    return _settled(condition.base + condition.scale * chosen, problem), spread, figures
 
 
 def _settled(image: Tensor, problem: Problem) -> Tensor:
@@ -227,8 +234,11 @@ def _posterior(
     tile: int,
     batch: int,
     progress: Callable[[int, int], None],
+    heard: list[Tensor],
 ) -> Denoiser:
+    """The model, made to agree with the measurement; its first answer before that goes into ``heard``."""
     prior = denoiser_of(model, condition, precision=precision, tile=tile, batch=batch, progress=progress)
+    prior = overheard(prior, heard)
     return agreeing(prior, problem.operator, problem.y, noise=problem.noise, base=condition.base, scale=condition.scale)
 
 
