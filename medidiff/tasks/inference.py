@@ -11,9 +11,12 @@ from medidiff.errors import UsageError
 from medidiff.models import Condition, Model, condition_on, denoiser_of
 from medidiff.physics.noise import NOISE_LEFT
 from medidiff.posterior import agreeing, settled
+from medidiff.tasks.device import with_less_memory
 from medidiff.tasks.problem import Problem
 
-__all__ = ["Options", "deviation", "infer", "options_of"]
+__all__ = ["Options", "ask", "deviation", "infer", "options_of"]
+
+TILES_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,18 @@ def options_of(model: Model, steps: int | None, samples: int, detail: float, see
     if not 0 <= detail <= 1:
         raise UsageError("detail must lie between 0 (mean) and 1 (sample)", found=str(detail))
     return Options(steps, samples, detail, seed, precision)
+
+
+def ask(
+    model: Model, problem: Problem, options: Options, progress: Callable[[float], None]
+) -> tuple[tuple[Tensor, Tensor | None], list[str]]:
+    """`infer` with as many and as large tiles as fit the memory; and what had to be reduced, as a warning."""
+    return with_less_memory(
+        lambda tile, batch: infer(model, problem, options, tile, batch, progress),
+        tile=model.card["tile"],
+        multiple=model.network.multiple,
+        batch=TILES_AT_ONCE[problem.y.device.type],
+    )
 
 
 def infer(

@@ -6,24 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
-from medidiff.errors import InputError
 from medidiff.models import Model, load_model
 from medidiff.physics import relative_residual
-from medidiff.physics.noise import head_brightness
-from medidiff.tasks.acquisition import acquisition_of, noise_of
+from medidiff.tasks.adaptation import Adapting
+from medidiff.tasks.adapter import Adapter, enhanced_plainly
 from medidiff.tasks.device import (
     choose_device,
     choose_precision,
     forget_peak_memory,
     peak_memory_mb,
-    with_less_memory,
 )
-from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_grids, resample, slice_axis
-from medidiff.tasks.inference import infer, options_of
-from medidiff.tasks.problem import Problem, back, problem_of, resampled_residual, spread_on
+from medidiff.tasks.grid import Plan, resample
+from medidiff.tasks.inference import Options, ask, options_of
+from medidiff.tasks.posing import posed
+from medidiff.tasks.problem import Problem, back, resampled_residual, spread_on
 from medidiff.tasks.provenance import provenance_of
 from medidiff.tasks.result import Result
 from medidiff.tasks.validity import validity_warnings
@@ -31,7 +29,10 @@ from medidiff.volume import Geometry, Volume
 
 __all__ = ["super_resolve"]
 
-TILES_AT_ONCE = {"cpu": 1, "cuda": 4}
+AGAIN = 0.5
+"""Share of the pairs of a scan that is learnt at random times, too, where samples are asked for."""
+SHARES = (0.2, 0.8)
+"""Fractions that are told to be done after the plain enhancement and after adapting."""
 
 
 def super_resolve(
@@ -50,6 +51,7 @@ def super_resolve(
     device: str = "auto",
     precision: str = "auto",
     noise: float | None = None,
+    adapt: Adapting | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Result:
     """Infer the sharp volume behind a thick-slice or low-resolution one. Research use only.
@@ -83,6 +85,9 @@ def super_resolve(
     noise
         Standard deviation of the noise in the measurement's units; 0 for exact agreement; by default the sidecar's or
         an estimate.
+    adapt
+        Tune the model to this scan first, by what its planes tell of it, and use it where that is seen to gain; see
+        `medidiff.tasks.adaptation`. The model that was given stays as it is.
     progress
         Called with the fraction done.
 
@@ -98,36 +103,58 @@ def super_resolve(
     """
     started, place = time.perf_counter(), choose_device(device)
     forget_peak_memory(place)
-    plan = plan_grids(volume.geometry, spacing=spacing, like=like, axis=axis)
     loaded = model if isinstance(model, Model) else load_model(model)
     loaded.network.to(place)
-    unit = _check(volume)
-    acquisition = acquisition_of(
-        volume, axis=slice_axis(volume.geometry, axis), slice_thickness=slice_thickness, profile=profile
+    question = posed(
+        volume,
+        place,
+        spacing=spacing,
+        like=like,
+        axis=axis,
+        slice_thickness=slice_thickness,
+        profile=profile,
+        noise=noise,
     )
-    sigma, origin = noise_of(volume, stated=noise, brightness=unit)
+    problem, plan, acquisition = question.problem, question.plan, question.acquisition
     options = options_of(loaded, steps, samples, detail, seed, choose_precision(precision, place))
-    problem = problem_of(volume, plan, acquisition.thickness, acquisition.profile, sigma, unit, place)
-    (mean, spread), warnings = with_less_memory(
-        lambda tile, batch: infer(loaded, problem, options, tile, batch, progress or (lambda fraction: None)),
-        tile=loaded.card["tile"],
-        multiple=loaded.network.multiple,
-        batch=TILES_AT_ONCE[place.type],
-    )
+    tell = progress or (lambda fraction: None)
+    chosen, told = (loaded, {}) if adapt is None else _adapted(loaded, adapt, problem, options, tell)
+    (mean, spread), warnings = ask(chosen, problem, options, _within(tell, SHARES[1] if told else 0.0, 1.0))
+    warnings += [] if told.get("used", True) else [f"the model was not adapted: {told['reason']}"]
     warnings += validity_warnings(volume, plan, loaded.card, acquisition.axis)
     if options.sampling and len(problem.operator.axes) == 3:
         warnings.append("samples of images coarse along all axes are not calibrated: neither spread nor texture")
     result = _delivered(mean, spread, problem, plan, volume)
     facts: dict[str, Any] = {
         **result.provenance,
+        **({"adaptation": told} if adapt else {}),
         "acquisition": {"used": dict(acquisition.used), "assumed": list(acquisition.assumed)},
-        "noise": {"sd": sigma, "origin": origin, "denoised_for_proposal": sigma > 0},
+        "noise": {"sd": question.noise, "origin": question.origin, "denoised_for_proposal": question.noise > 0},
         "warnings": [*volume.meta.get("warnings", []), *warnings],
         "seconds": round(time.perf_counter() - started, 3),
         "device": str(place),
         "peak_memory_mb": round(peak_memory_mb(place), 1),
     }
     return replace(result, provenance=provenance_of(loaded, vars(options), facts))
+
+
+def _adapted(
+    model: Model, adapt: Adapting, problem: Problem, options: Options, progress: Callable[[float], None]
+) -> tuple[Model, dict[str, Any]]:
+    """Enhance plainly, learn from the result; returns the model to use and the record.
+
+    Samples need the network at all times, the mean at time 1 alone.
+    """
+    how = replace(adapt, again=adapt.again or AGAIN * options.sampling)
+    adapter = Adapter(model, how, problem.y.device, seed=options.seed, half=options.precision == "bf16")
+    plain = enhanced_plainly(model, problem, options.precision, _within(progress, 0.0, SHARES[0]))
+    found = adapter([plain], progress=_within(progress, *SHARES))
+    return found.model, found.record
+
+
+def _within(progress: Callable[[float], None], low: float, high: float) -> Callable[[float], None]:
+    """Tell a fraction of a stretch as one of the whole."""
+    return lambda fraction: progress(low + (high - low) * min(1.0, fraction))
 
 
 def _delivered(mean: Tensor, spread: Tensor | None, problem: Problem, plan: Plan, volume: Volume) -> Result:
@@ -144,16 +171,3 @@ def _delivered(mean: Tensor, spread: Tensor | None, problem: Problem, plan: Plan
         grids["working"] = plan.working.as_dict()
         residuals["after_resampling"] = resampled_residual(output, volume, plan, problem)
     return Result(output, uncertainty, before, after, {"geometry": grids, "data_residual": residuals})
-
-
-def _check(volume: Volume) -> float:
-    """Brightness of the head; raises if there is nothing to see or too little to infer from."""
-    if not np.isfinite(volume.array).all():
-        raise InputError("image has NaN or infinite values", where=str(volume.meta.get("source", "")))
-    if min(volume.geometry.shape) < FEWEST_VOXELS:
-        needed = f"{FEWEST_VOXELS} or more along each axis"
-        raise InputError("too few slices", found=f"shape {volume.geometry.shape}", needed=needed)
-    brightness = head_brightness(volume.array)
-    if brightness <= 0 or float(volume.array.std()) == 0:
-        raise InputError("image is empty", found="no positive contrast", where=str(volume.meta.get("source", "")))
-    return brightness

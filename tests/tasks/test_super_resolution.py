@@ -10,7 +10,7 @@ import torch
 from medidiff.errors import InputError, ModelError, UsageError
 from medidiff.models import Model
 from medidiff.physics.noise import head_brightness
-from medidiff.tasks import inference, simulate_thick_slices, super_resolution, super_resolve
+from medidiff.tasks import inference, simulate_thick_slices, super_resolve
 from medidiff.tasks.grid import turned
 from medidiff.volume import Geometry, Volume
 
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_output_and_another_does_not(enhance, thick
 
 def test_the_output_does_not_depend_on_how_many_tiles_run_at_once(enhance, thick, monkeypatch):
     one = enhance(thick, detail=1.0).volume
-    monkeypatch.setattr(super_resolution, "TILES_AT_ONCE", {"cpu": 3})
+    monkeypatch.setattr(inference, "TILES_AT_ONCE", {"cpu": 3})
     same(enhance(thick, detail=1.0).volume, one, 1e-5)
 
 
