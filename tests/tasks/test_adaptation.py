@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from medidiff.errors import ResourceError, UsageError
-from medidiff.models import Model, build_network
+from medidiff.models import Model, Pairs, build_network
 from medidiff.tasks import Adapting, adapter, rehearse, simulate_thick_slices
 from medidiff.tasks.adapter import Adapter
+from medidiff.tasks.exam import parts_of
 from medidiff.tasks.inplane import Example
 from medidiff.tasks.posing import posed
 from medidiff.tasks.tuning import Tuning
@@ -198,7 +199,7 @@ def test_other_heads_may_be_learnt_from_beside_the_scan(model, example):
 
     def general(step, many, size):
         asked_for.append((step, many, size))
-        return ready._drawn(adapter.parts_of([example], 8), 100 + step)
+        return ready._drawn(parts_of([example], 8), 100 + step)
 
     ready = Adapter(model, FEW, CPU)
     found = ready([example], general=general)
@@ -218,7 +219,7 @@ def test_only_the_parameters_that_are_named_are_tuned(model, example):
 
 def test_the_average_is_of_the_weights_passed_and_forgets_the_first(model):
     tuning = Tuning(model.network, rate=1e-2, warm_up=1, tuned=r"^unet\.out.*bias")
-    pairs = adapter.Pairs(*(torch.ones(1, n, 8, 8, 8) for n in (1, 4)), torch.ones(1, 11))
+    pairs = Pairs(torch.ones(1, 1, 8, 8, 8), torch.ones(1, 4, 8, 8, 8), torch.ones(1, 11))
     asked = torch.zeros(1, 1, 8, 8, 8), -pairs.residual, torch.ones(1)
     first = tuning.parameters[0].detach().clone()
     losses = [tuning.step(pairs, asked) for _ in range(6)]

@@ -113,7 +113,9 @@ def test_answers_are_judged_by_their_slices_alone(example):
 
 
 def test_a_fifth_of_the_head_is_held_out_and_the_boxes_do_not_meet(example):
-    learnt, judged = parted(example, 4)
+    parts = parted(example, 4)
+    assert parts is not None
+    learnt, judged = parts
     (axis,) = [a for a in range(3) if learnt[a] != judged[a]]
     assert judged[axis][1] == learnt[axis][0]
     assert (judged[axis][0], learnt[axis][1]) == (0, example.image.shape[axis])
