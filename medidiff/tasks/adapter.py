@@ -19,10 +19,11 @@ from medidiff.diffusion import ConditionalUNet, Noised, from_velocity, noised
 from medidiff.errors import ResourceError
 from medidiff.models import MAPS, NUMBERS, Model, Pairs, asked, joined
 from medidiff.tasks.adaptation import Adapting
-from medidiff.tasks.device import choose_device, choose_precision
+from medidiff.tasks.device import choose_device, choose_precision, with_less_memory
 from medidiff.tasks.exam import Part, exam_of, parts_of, score
+from medidiff.tasks.example import Example, example_of
 from medidiff.tasks.inference import ask, options_of
-from medidiff.tasks.inplane import Example, draw, edge_of, example_of
+from medidiff.tasks.inplane import draw, edge_of
 from medidiff.tasks.problem import Problem
 from medidiff.tasks.tuning import Tuning
 
@@ -37,7 +38,7 @@ FEWEST = 20
 """Steps that there must be time for, or it is refused in advance."""
 
 General = Callable[[int, int, int], Pairs]
-"""Given the step, how many and their edge in voxels: pairs of other heads, to learn beside those of the scans."""
+"""Given the step, how many and their edge in voxels: pairs of other heads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +86,16 @@ class Adapter:
     ) -> None:
         self.model, self.how, self.place, self.seed = model, how, place, seed
         self.half = half and place.type == "cuda"
-        self.patches = how.patches or PATCHES[place.type]
-        self.size = min(how.size, int(model.card["tile"]))
         knows_zeros = model.card["kind"] == "regression" or bool(model.card.get("blind_start"))
         self.blind_from = how.noisy_start if knows_zeros else math.inf
         began = time.perf_counter()
         self.tuning = Tuning(model.network, rate=how.rate, warm_up=how.warm_up, tuned=how.tuned)
-        self.step_seconds = self._rehearsed()
+        (self.size, self.patches, self.step_seconds), _ = with_less_memory(
+            self._rehearsed,
+            tile=min(how.size, int(model.card["tile"])),
+            multiple=model.network.multiple,
+            batch=how.patches or PATCHES[place.type],
+        )
         self.left = how.bound(place, scans) - (time.perf_counter() - began)
         self._refuse_haste()
 
@@ -109,7 +113,7 @@ class Adapter:
         examples
             The scans; those that are too small or sharp along no axis are left out.
         general
-            As many pairs of other heads, in every step.
+            Pairs of other heads, in place of half of the patches of each step.
         progress
             Called with the fraction done.
         """
@@ -147,24 +151,26 @@ class Adapter:
         began, most = time.perf_counter(), self.how.steps or math.inf
         losses: list[float] = []
         while len(losses) < most and (not losses or time.perf_counter() < until):
-            pairs = self._drawn(parts, len(losses))
-            pairs = joined([pairs, general(len(losses), self.patches, pairs.residual.shape[-1])]) if general else pairs
+            others = self.patches // 2 if general else 0
+            pairs = self._drawn(parts, len(losses), self.patches - others)
+            if general and others:
+                pairs = joined([pairs, general(len(losses), others, pairs.residual.shape[-1])])
             losses.append(self.tuning.step(*self._asked(pairs, len(losses), self.how.again), half=self.half))
             progress(max(len(losses) / most, (time.perf_counter() - began) / max(1e-9, until - began)))
         return losses
 
-    def _drawn(self, parts: Sequence[Part], step: int) -> Pairs:
+    def _drawn(self, parts: Sequence[Part], step: int, patches: int) -> Pairs:
         """Patches of one step, which take turns in the axes and share out the phases."""
         rng = np.random.default_rng([self.seed, step])
         edge = min(edge_of(part.learnt, self.size, self.model.network.multiple) for part in parts)
-        groups = min(GROUPS, self.patches)
+        groups = min(GROUPS, patches)
         drawn = []
         for group in range(groups):
             part = parts[int(rng.integers(len(parts)))]
             axes = part.example.lessons(part.learnt)
-            told = {"patches": self.patches // groups, "size": edge}
-            axis = axes[(step * groups + group) % len(axes)]
-            drawn.append(draw(part.example, part.learnt, axis, rng, turn=True, **told).pairs)
+            axis, many = axes[(step * groups + group) % len(axes)], patches // groups
+            lesson = draw(part.example, part.learnt, axis, rng, patches=many, size=edge, turn=True)
+            drawn.append(lesson.pairs)
         return joined(drawn)
 
     def _asked(self, pairs: Pairs, step: int, again: float) -> tuple[Pairs, Noised]:
@@ -178,17 +184,16 @@ class Adapter:
         _, (x, _, t) = self._asked(pairs, self.how.noisy_start, 0.0)
         return from_velocity(x, network(x, pairs.maps, pairs.numbers, t), t)
 
-    def _rehearsed(self) -> float:
-        """Seconds of a step on nothing; on a GPU the second of two, since the first one chooses its kernels."""
-        shape = (self.patches, 1, *[self.size // self.model.network.multiple * self.model.network.multiple] * 3)
-        zeros = torch.zeros(shape, device=self.place)
-        numbers = torch.zeros((self.patches, len(NUMBERS)), device=self.place)
-        pairs = Pairs(zeros, zeros.expand(-1, len(MAPS), -1, -1, -1), numbers)
+    def _rehearsed(self, size: int, patches: int) -> tuple[int, int, float]:
+        """Seconds of a step on nothing, for what fits the memory; the first one on a GPU chooses its kernels."""
+        zeros = torch.zeros((patches, 1, *[size // self.model.network.multiple * self.model.network.multiple] * 3))
+        numbers = torch.zeros((patches, len(NUMBERS)), device=self.place)
+        pairs = Pairs(zeros.to(self.place), zeros.to(self.place).expand(-1, len(MAPS), -1, -1, -1), numbers)
         for _ in range(2 if self.place.type == "cuda" else 1):
             began = time.perf_counter()
             float(self.tuning.loss(*self._asked(pairs, 0, self.how.again), half=self.half))
             seconds = time.perf_counter() - began
-        return seconds
+        return size, patches, seconds
 
     def _refuse_haste(self) -> None:
         fewest = min(FEWEST, self.how.steps or FEWEST)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from medidiff.models import Pairs
-from medidiff.tasks.inplane import Box, Example, Lesson, draw, edge_of, parted
+from medidiff.tasks.example import Box, Example, parted
+from medidiff.tasks.inplane import Lesson, draw, edge_of
 
 __all__ = ["Part", "exam_of", "parts_of", "score"]
 
@@ -28,7 +29,9 @@ def parts_of(examples: Sequence[Example], least: int) -> list[Part]:
 
 
 def exam_of(parts: Sequence[Part], *, patches: int, size: int, multiple: int) -> list[Lesson]:
-    """Draw patches that are not learnt from, the same every time, of every scan and axis.
+    """Draw patches around what is not learnt from, the same every time, of every scan and axis.
+
+    They are as large as those that are learnt from, and may reach into what is; but there no answer counts.
 
     Parameters
     ----------
@@ -40,12 +43,14 @@ def exam_of(parts: Sequence[Part], *, patches: int, size: int, multiple: int) ->
         Their edge, and what it is divisible by where a box is narrower.
     """
     rng, many = np.random.default_rng(0), max(1, patches // len(parts))
-    edges = [edge_of(part.judged, size, multiple) for part in parts]
-    return [
-        draw(part.example, part.judged, axis, rng, patches=many, size=edge, turn=False)
-        for part, edge in zip(parts, edges, strict=True)
-        for axis in part.example.lessons(part.judged)
-    ]
+    exam = []
+    for part in parts:
+        x, y, z = part.example.image.shape
+        whole = ((0, x), (0, y), (0, z))
+        told = {"patches": many, "size": edge_of(whole, size, multiple), "judged": part.judged}
+        axes = part.example.lessons(whole)
+        exam += [draw(part.example, whole, axis, rng, **told) for axis in axes]  # type: ignore[arg-type]
+    return exam
 
 
 @torch.no_grad()

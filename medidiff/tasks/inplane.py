@@ -7,7 +7,6 @@ profile, thickness and spacing of the slices, and answers are judged by what was
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,61 +18,17 @@ from medidiff.models import Pairs, pairs_of, residual_scale
 from medidiff.physics import SliceProfile
 from medidiff.physics.noise import NOISE_LEFT
 from medidiff.physics.resolution import along
-from medidiff.tasks.problem import Problem
+from medidiff.tasks.example import SLICE, Box, Example
 from medidiff.volume import Geometry
 
-__all__ = ["Box", "Example", "Lesson", "draw", "edge_of", "example_of", "parted"]
+__all__ = ["Lesson", "draw", "edge_of"]
 
-HEAD = 0.1
-"""Brightness from which a voxel counts as head."""
-JUDGED = 0.2
-"""Share of the head that is not learnt from."""
 MARGIN = 16
 """Most voxels measured beyond each face of a patch, so that its edges are like any other place in a head."""
 WHOLE = 0.98
 """Least share of a slice's profile that must lie within a patch for the slice to be judged there."""
-SLICE = 2
-"""The slice axis: `Problem` has it last."""
 
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""First voxel and the one after the last, along each axis."""
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A scan to learn from.
-
-    Parameters
-    ----------
-    image
-        ``(X, Y, Z)``, enhanced, in units of the head's brightness.
-    operator
-        How its slices were measured; they are stacked along the last axis.
-    noise
-        Standard deviation of the noise in the measurement, in the same units.
-    """
-
-    image: Tensor
-    operator: SliceProfile
-    noise: float
-
-    @cached_property
-    def centres(self) -> NDArray[np.int64]:
-        """``(n, 3)``, voxels of the head."""
-        return np.argwhere(self.image.cpu().numpy() >= HEAD)
-
-    @property
-    def sharp(self) -> tuple[int, ...]:
-        """Axes along which the scanner measured all there is."""
-        return tuple(axis for axis in range(3) if axis not in self.operator.axes)
-
-    def lessons(self, box: Box) -> tuple[int, ...]:
-        """Sharp axes along which the box holds slices enough."""
-        return tuple(a for a in self.sharp if box[a][1] - box[a][0] >= 2 * self.ratio(a))
-
-    def ratio(self, axis: int) -> float:
-        """Distance between slices, in voxels along an axis."""
-        return self.operator.coarse.spacing[SLICE] / self.operator.fine.spacing[axis]
+Window = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,52 +43,26 @@ class Lesson:
         Unit of the residual.
     across
         Which axis of the patches is the scan's slice axis.
+    windows
+        For each patch, the voxels that count.
     slices
-        For each patch ``(slices, voxels)``: how the scanner measured it along that axis.
+        For each patch ``(slices, voxels)``: how the scanner measured the window along that axis.
     """
 
     pairs: Pairs
     scale: float
     across: int
+    windows: Sequence[Window]
     slices: Sequence[Tensor]
 
     def error(self, answer: Tensor) -> tuple[float, int]:
         """Sum of the squared errors of an answer ``(b, 1, p, p, p)`` in what was measured, and how many there are."""
         wrong = self.scale * (answer.float() - self.pairs.residual)
-        seen = [along(one, rows, self.across) for one, rows in zip(wrong, self.slices, strict=True)]
+        seen = [
+            along(one[(..., *window)], rows, self.across)
+            for one, window, rows in zip(wrong, self.windows, self.slices, strict=True)
+        ]
         return sum(float(one.square().sum()) for one in seen), sum(one.numel() for one in seen)
-
-
-def example_of(image: Tensor, problem: Problem) -> Example:
-    """Take a scan and its enhancement, ``(1, 1, X, Y, Z)``, as an example."""
-    return Example(image[0, 0].clone(), problem.operator, problem.noise)
-
-
-def parted(example: Example, least: int) -> tuple[Box, Box] | None:
-    """Part a scan across the head's longest axis, into a box to learn from and one to be judged in.
-
-    Parameters
-    ----------
-    example
-        The scan.
-    least
-        Voxels that a patch must have along each axis.
-
-    Returns
-    -------
-    tuple or None
-        The two boxes; None if the scan is too small, or sharp along no axis.
-    """
-    shape, centres = example.image.shape, example.centres
-    if min(shape) < least or not len(centres):
-        return None
-    axis = int(np.argmax(np.ptp(centres, axis=0)))
-    cut = max(least, int(np.quantile(centres[:, axis], JUDGED)))
-    first, second = ([(0, n) for n in shape] for _ in range(2))
-    first[axis], second[axis] = (cut, shape[axis]), (0, cut)
-    learnt, judged = ((box[0], box[1], box[2]) for box in (first, second))
-    enough = shape[axis] - cut >= least and example.lessons(learnt) and example.lessons(judged)
-    return (learnt, judged) if enough else None
 
 
 def edge_of(box: Box, size: int, multiple: int) -> int:
@@ -141,7 +70,17 @@ def edge_of(box: Box, size: int, multiple: int) -> int:
     return min(size, min(end - start for start, end in box) // multiple * multiple)
 
 
-def draw(example: Example, box: Box, axis: int, rng: Generator, *, patches: int, size: int, turn: bool) -> Lesson:
+def draw(
+    example: Example,
+    box: Box,
+    axis: int,
+    rng: Generator,
+    *,
+    patches: int,
+    size: int,
+    turn: bool = False,
+    judged: Box | None = None,
+) -> Lesson:
     """Measure patches from a box along an axis as the slices were, at one phase.
 
     Parameters
@@ -156,11 +95,13 @@ def draw(example: Example, box: Box, axis: int, rng: Generator, *, patches: int,
         How many, and their edge in voxels, which the box must have along each axis.
     turn
         Whether the other two axes change places and all may be flipped, at random.
+    judged
+        Where answers count, and what patches are drawn around; by default all of the box.
     """
     rest = [a for a in range(3) if a != axis]
     order = [*(rng.permutation(rest).tolist() if turn else rest), axis]
     region = [size, size, _with_margin(size, example.ratio(axis), box[axis])]
-    corners = _corners(example, box, order, region, rng, patches)
+    corners = _corners(_inside(example.centres, judged or box), box, order, region, rng, patches)
     x = _cut(example.image.permute(*order), corners, region)
     flips = [a - 3 for a in range(3) if turn and rng.random() < 0.5]
     x = torch.flip(x, flips) if flips else x
@@ -170,9 +111,11 @@ def draw(example: Example, box: Box, axis: int, rng: Generator, *, patches: int,
     if noise:
         y = y + noise * _white(y, int(rng.integers(2**62)))
     across = order.index(SLICE)
-    slices = [_slices(example, corner[across], size) for corner in corners]
+    first = [[c + (n - size) // 2 for c, n in zip(corner, region, strict=True)] for corner in corners]
+    windows = [_window([(judged or box)[a] for a in order], corner, size) for corner in first]
+    slices = [_slices(example, c[across], w[across]) for c, w in zip(first, windows, strict=True)]
     pairs = pairs_of(x, y, operator, noise=noise, size=[size] * 3)
-    return Lesson(pairs, residual_scale(operator), across, slices)
+    return Lesson(pairs, residual_scale(operator), across, windows, slices)
 
 
 def _with_margin(edge: int, ratio: float, side: tuple[int, int]) -> int:
@@ -181,18 +124,30 @@ def _with_margin(edge: int, ratio: float, side: tuple[int, int]) -> int:
     return edge + (min(edge + 2 * margin, side[1] - side[0]) - edge) // 2 * 2
 
 
+def _inside(centres: NDArray[np.int64], box: Box) -> NDArray[np.int64]:
+    """Voxels of the head in a box; all of them if there are none."""
+    low, high = np.array(box).T
+    inside = centres[((centres >= low) & (centres < high)).all(1)]
+    return inside if len(inside) else centres
+
+
 def _corners(
-    example: Example, box: Box, order: Sequence[int], region: Sequence[int], rng: Generator, patches: int
+    centres: NDArray[np.int64], box: Box, order: Sequence[int], region: Sequence[int], rng: Generator, patches: int
 ) -> list[list[int]]:
-    """First voxels, in the order of the axes, of regions around voxels of the head, within the box."""
+    """First voxels, in the order of the axes, of regions around some of the centres, within the box."""
     low, high = np.array(box)[list(order)].T
-    inside = example.centres[
-        ((example.centres >= np.array(box)[:, 0]) & (example.centres < np.array(box)[:, 1])).all(1)
-    ]
-    found = inside if len(inside) else example.centres
-    centres = found[rng.integers(len(found), size=patches)][:, list(order)]
-    corners: list[list[int]] = np.clip(centres - np.array(region) // 2, low, high - np.array(region)).tolist()
+    chosen = centres[rng.integers(len(centres), size=patches)][:, list(order)]
+    corners: list[list[int]] = np.clip(chosen - np.array(region) // 2, low, high - np.array(region)).tolist()
     return corners
+
+
+def _window(judged: Sequence[tuple[int, int]], first: Sequence[int], size: int) -> Window:
+    """Part of a patch that lies in a box; all of it where none does."""
+    x, y, z = (
+        slice(max(0, low - start), min(size, high - start)) if low < start + size and high > start else slice(0, size)
+        for (low, high), start in zip(judged, first, strict=True)
+    )
+    return x, y, z
 
 
 def _cut(image: Tensor, corners: Sequence[Sequence[int]], region: Sequence[int]) -> Tensor:
@@ -222,11 +177,11 @@ def _white(like: Tensor, seed: int) -> Tensor:
     return torch.randn(like.shape, generator=generator, device=like.device)
 
 
-def _slices(example: Example, start: int, many: int) -> Tensor:
-    """``(slices, many)``, the scanner's slices that lie in a stretch of the slice axis; all of it where none does."""
-    matrix = example.operator.matrices[SLICE]
+def _slices(example: Example, start: int, window: slice) -> Tensor:
+    """``(slices, voxels)``, the scanner's slices in a stretch of the slice axis; its voxels where there is none."""
+    matrix, many = example.operator.matrices[SLICE], window.stop - window.start
     if matrix is None:
         return torch.eye(many, dtype=torch.float64)
-    rows = matrix[:, start : start + many]
+    rows = matrix[:, start + window.start : start + window.stop]
     whole = rows[rows.sum(1) >= WHOLE]
     return whole if len(whole) else torch.eye(many, dtype=torch.float64)

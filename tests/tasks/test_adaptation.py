@@ -14,7 +14,7 @@ from medidiff.models import Model, Pairs, build_network
 from medidiff.tasks import Adapting, adapter, rehearse, simulate_thick_slices
 from medidiff.tasks.adapter import Adapter
 from medidiff.tasks.exam import parts_of
-from medidiff.tasks.inplane import Example
+from medidiff.tasks.example import Example
 from medidiff.tasks.posing import posed
 from medidiff.tasks.tuning import Tuning
 from medidiff.volume import Volume
@@ -138,6 +138,19 @@ def test_no_time_is_said_before_anything_is_done(enhance, thick, model):
     rehearse(model, Adapting(), device="cpu")
 
 
+def test_patches_that_do_not_fit_the_memory_are_fewer_or_smaller(model, example, monkeypatch):
+    original = Tuning.loss
+
+    def short_of_memory(self, pairs, asked, *, half):
+        if pairs.residual.numel() > 16**3:
+            raise torch.OutOfMemoryError
+        return original(self, pairs, asked, half=half)
+
+    monkeypatch.setattr(Tuning, "loss", short_of_memory)
+    found = Adapter(model, FEW, CPU)([example])
+    assert found.record["patches_per_step"] == 1
+
+
 @pytest.mark.parametrize("options", [{"steps": 0}, {"seconds": 0.0}, {"seconds": -1.0}], ids=str)
 def test_adapting_for_nothing_is_refused(options):
     with pytest.raises(UsageError, match="to adapt must be"):
@@ -199,11 +212,11 @@ def test_other_heads_may_be_learnt_from_beside_the_scan(model, example):
 
     def general(step, many, size):
         asked_for.append((step, many, size))
-        return ready._drawn(parts_of([example], 8), 100 + step)
+        return ready._drawn(parts_of([example], 8), 100 + step, many)
 
     ready = Adapter(model, FEW, CPU)
     found = ready([example], general=general)
-    assert asked_for == [(step, 2, 16) for step in range(3)]
+    assert asked_for == [(step, 1, 16) for step in range(3)]
     assert found.record["steps"] == 3
 
 

@@ -6,7 +6,8 @@ import torch
 
 from medidiff.models.condition import NUMBERS
 from medidiff.physics import SliceProfile
-from medidiff.tasks.inplane import Example, draw, edge_of, parted
+from medidiff.tasks.example import Example, parted
+from medidiff.tasks.inplane import draw, edge_of
 from medidiff.tasks.posing import posed
 from medidiff.volume import Volume
 
@@ -110,6 +111,23 @@ def test_answers_are_judged_by_their_slices_alone(example):
         unseen[number, 0] = hidden.reshape(shape)
     assert drawn.error(residual + unseen)[0] == pytest.approx(0, abs=1e-6)
     assert drawn.error(residual + 1)[0] == pytest.approx(count * drawn.scale**2, rel=0.05)
+
+
+@pytest.mark.parametrize("held", range(3))
+@pytest.mark.parametrize("axis", [0, 1])
+def test_only_answers_in_the_judged_box_count(held, axis, example):
+    judged = tuple((0, 8) if a == held else side for a, side in enumerate(BOX))
+    drawn = lesson(example, axis, judged=judged, size=16, patches=6)
+    order = [*(a for a in range(3) if a != axis), axis]
+    place = order.index(held)
+    residual = drawn.pairs.residual
+    for number, window in enumerate(drawn.windows):
+        outside = torch.zeros_like(residual)
+        outside[number] = 1
+        outside[(number, 0, *window)] = 0
+        assert drawn.error(residual + outside)[0] == 0
+        assert window[place].stop - window[place].start <= 8
+        assert all(window[other] == slice(0, 16) for other in range(3) if other != place)
 
 
 def test_a_fifth_of_the_head_is_held_out_and_the_boxes_do_not_meet(example):
