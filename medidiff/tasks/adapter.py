@@ -4,9 +4,12 @@ What was gained is told by a part of the scan that was not learnt from, in what 
 nothing was, the model stays as it is.
 """
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -150,14 +153,26 @@ class Adapter:
         """Step by step, as many as are asked for or as there is time for; the losses."""
         began, most = time.perf_counter(), self.how.steps or math.inf
         losses: list[float] = []
-        while len(losses) < most and (not losses or time.perf_counter() < until):
-            others = self.patches // 2 if general else 0
-            pairs = self._drawn(parts, len(losses), self.patches - others)
-            if general and others:
-                pairs = joined([pairs, general(len(losses), others, pairs.residual.shape[-1])])
-            losses.append(self.tuning.step(*self._asked(pairs, len(losses), self.how.again), half=self.half))
-            progress(max(len(losses) / most, (time.perf_counter() - began) / max(1e-9, until - began)))
+        with closing(self._ahead(parts, general)) as batches:
+            while len(losses) < most and (not losses or time.perf_counter() < until):
+                asked_for = self._asked(next(batches), len(losses), self.how.again)
+                losses.append(self.tuning.step(*asked_for, half=self.half))
+                progress(max(len(losses) / most, (time.perf_counter() - began) / max(1e-9, until - began)))
         return losses
+
+    def _ahead(self, parts: Sequence[Part], general: General | None) -> Generator[Pairs, None, None]:
+        """Pairs of one step after the other, the next drawn while the last is learnt from."""
+        others = self.patches // 2 if general else 0
+
+        def drawn(step: int) -> Pairs:
+            pairs = self._drawn(parts, step, self.patches - others)
+            return joined([pairs, general(step, others, pairs.residual.shape[-1])]) if general and others else pairs
+
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(drawn, 0)
+            for step in itertools.count(1):
+                pairs, coming = coming.result(), pool.submit(drawn, step)
+                yield pairs
 
     def _drawn(self, parts: Sequence[Part], step: int, patches: int) -> Pairs:
         """Patches of one step, which take turns in the axes and share out the phases."""

