@@ -37,6 +37,8 @@ GROUPS = 4
 """Most phases and axes that the patches of one step share among them."""
 JUDGED = {"cpu": 4, "cuda": 12}
 """Patches that are judged along each axis."""
+LEAST = 0.05
+"""Gain, dB, from which the tuned network is used: less may be chance, the patches that are judged being few."""
 FEWEST = 20
 """Steps that there must be time for, or it is refused in advance."""
 
@@ -137,9 +139,9 @@ class Adapter:
     def _chosen(self, network: ConditionalUNet, before: float, after: float, told: dict[str, Any]) -> Adapted:
         """Take the tuned network if it is better where it has not learnt."""
         scores = {"plain": round(before, 3), "adapted": round(after, 3)}
-        used = after > before
+        used = after - before >= LEAST
         record = {"used": used, "gain_db": round(after - before, 3), "held_out_psnr_db": scores, **told}
-        record |= {} if used else {"reason": f"{after - before:+.3f} dB where it had not learnt"}
+        record |= {} if used else {"reason": f"{after - before:+.3f} dB where it had not learnt, needed {LEAST:+}"}
         return Adapted(Model(network, self.model.card) if used else self.model, record)
 
     def _told(self, losses: Sequence[float]) -> dict[str, Any]:

@@ -114,6 +114,15 @@ def test_where_nothing_is_gained_the_result_is_the_plain_one_and_that_is_said(en
     assert any("the model was not adapted: +0.000 dB" in line for line in result.provenance["warnings"])
 
 
+@pytest.mark.parametrize(("gain", "used"), [(0.04, False), (0.06, True)])
+def test_a_gain_that_may_be_chance_is_none(gain, used, model, example, monkeypatch):
+    scores = iter((30.0, 30.0 + gain))
+    monkeypatch.setattr(adapter, "score", lambda exam, answer: next(scores))
+    found = Adapter(model, FEW, CPU)([example])
+    assert found.record["used"] is used
+    assert (found.model is model) is not used
+
+
 def test_an_image_sharp_along_no_axis_is_enhanced_plainly_and_that_is_said(enhance, sharp):
     low = Volume(sharp.array[::2, ::2, ::2], sharp.geometry.reshaped((12, 11, 12)))
     plain, result = enhance(low, spacing=1), enhance(low, spacing=1, adapt=FEW)
