@@ -185,7 +185,7 @@ class Adapter:
         for group in range(groups):
             part = parts[int(rng.integers(len(parts)))]
             axes = part.example.lessons(part.learnt)
-            axis, many = axes[(step * groups + group) % len(axes)], patches // groups
+            axis, many = axes[(step * groups + group) % len(axes)], len(range(group, patches, groups))
             lesson = draw(part.example, part.learnt, axis, rng, patches=many, size=edge, turn=True)
             drawn.append(lesson.pairs)
         return joined(drawn)
