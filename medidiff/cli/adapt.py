@@ -91,7 +91,7 @@ def command(
     adapted = _adapt(volumes, model, recipe, data, told)
     if not quiet:
         click.echo(_line(adapted.card), err=True)
-    click.echo(save_model(adapted.network.state_dict(), adapted.card, output))
+    click.echo(save_model(adapted.network.state_dict(), adapted.card, output, exact=True))
 
 
 def _adapt(

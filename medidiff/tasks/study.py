@@ -109,7 +109,8 @@ def _card(card: Mapping[str, Any], found: Adapted, problems: Sequence[Problem], 
     done = {key: value for key, value in found.record.items() if key != "used"}
     slices = sorted({_slices(problem) for problem in problems})
     limits = [*card.get("limits", []), LIMIT]
-    return {**kept, "version": version, "limits": limits, "adapted": {"from": source, "slices": slices, **done}}
+    unsaved = {"version": version, "sha256": ""}
+    return {**kept, **unsaved, "limits": limits, "adapted": {"from": source, "slices": slices, **done}}
 
 
 def _slices(problem: Problem) -> str:
