@@ -77,7 +77,8 @@ def untrained(model: Model, seed: int = 0) -> Model:
 
 def _ways(options: argparse.Namespace, model: Model, device: torch.device) -> dict[str, Callable[[Case], Result]]:
     """What is compared with the plain model."""
-    tuned = Adapting(options.seconds, options.steps, options.rate or Adapting.rate, tuned=options.tuned)
+    told = {"tuned": options.tuned, "texture": options.texture, "patches": options.patches}
+    tuned = Adapting(options.seconds, options.steps, options.rate or Adapting.rate, **told)
     longer = {"seconds": LONGER * tuned.bound(device), "steps": options.steps and LONGER * options.steps}
     alone = replace(FROM_NOTHING, rate=options.alone_rate or FROM_NOTHING.rate, **longer)
     ways: dict[str, Callable[[Case], Result]] = {
@@ -175,6 +176,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="of an adaptation")
     parser.add_argument("--rate", type=float, help="of an adaptation")
     parser.add_argument("--tuned", default="", help="pattern of the parameters that are tuned")
+    parser.add_argument("--patches", type=int, help="of each step of an adaptation")
+    parser.add_argument("--texture", type=float, default=0.0, help="of what is learnt from: 0 the mean, 1 a sample")
     parser.add_argument("--alone-rate", type=float, help="of a network that knows nothing")
     parser.add_argument("--part", default="1/1", help="i/n: do the i-th of n shares of the work")
     parser.add_argument("--budget", type=float, default=540.0, help="seconds after which no case is begun")

@@ -64,5 +64,5 @@ def adapt_options(command: Command) -> Command:
         metavar="S",
         help="At most so long; by default 30 on a GPU and 300 on a CPU, unless steps are given.",
     )
-    told = "Tune the model to each scan first, and use it if it gains on a part that it did not learn from."
+    told = "Experiment: tune the model to each scan first; used if it gains on a part that it did not learn from."
     return click.option("--adapt", is_flag=True, help=told)(seconds(steps(command)))

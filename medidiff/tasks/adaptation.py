@@ -33,6 +33,8 @@ class Adapting:
         For a network that knows nothing: steps in which the mean is asked of noise instead of zeros.
     again
         Share of the pairs that is learnt once more at a random time, for the sake of samples.
+    texture
+        Detail of the enhancement that is learnt from: 0 is the mean, smooth across the slices, 1 a sample.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class Adapting:
     tuned: str = ""
     noisy_start: int = 0
     again: float = 0.0
+    texture: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:

@@ -24,13 +24,11 @@ from medidiff.models import MAPS, NUMBERS, Model, Pairs, asked, joined
 from medidiff.tasks.adaptation import Adapting
 from medidiff.tasks.device import choose_device, choose_precision, with_less_memory
 from medidiff.tasks.exam import Part, exam_of, parts_of, score
-from medidiff.tasks.example import Example, example_of
-from medidiff.tasks.inference import ask, options_of
+from medidiff.tasks.example import Example
 from medidiff.tasks.inplane import draw, edge_of
-from medidiff.tasks.problem import Problem
 from medidiff.tasks.tuning import Tuning
 
-__all__ = ["Adapted", "Adapter", "General", "enhanced_plainly", "rehearse"]
+__all__ = ["Adapted", "Adapter", "General", "rehearse"]
 
 PATCHES = {"cpu": 2, "cuda": 12}
 GROUPS = 4
@@ -146,8 +144,8 @@ class Adapter:
 
     def _told(self, losses: Sequence[float]) -> dict[str, Any]:
         how, many = self.how, self.patches
-        figures = {"rate": how.rate, "parameters": self.tuning.size, "patches_per_step": many, "again": how.again}
-        return {"steps": len(losses), **figures, "seed": self.seed}
+        drawn = {"patches_per_step": many, "again": how.again, "texture": how.texture, "seed": self.seed}
+        return {"steps": len(losses), "rate": how.rate, "parameters": self.tuning.size, **drawn}
 
     def _learn(
         self, parts: Sequence[Part], until: float, general: General | None, progress: Callable[[float], None]
@@ -221,15 +219,6 @@ class Adapter:
                 found=f"{needed:.0f} s for {fewest} steps here, and {max(self.left, 0):.0f} s for them",
                 hint="give more seconds to adapt, use a GPU, or do not adapt",
             )
-
-
-def enhanced_plainly(
-    model: Model, problem: Problem, precision: str, progress: Callable[[float], None] = lambda fraction: None
-) -> Example:
-    """Infer the mean with a model as it is, and take it as an example to learn from."""
-    options = options_of(model, None, 1, 0.0, 0, precision)
-    (image, _), _ = ask(model, problem, options, progress)
-    return example_of(image, problem)
 
 
 def rehearse(model: Model, how: Adapting, *, device: str = "auto", precision: str = "auto") -> None:

@@ -1,5 +1,6 @@
 """A scan to learn from: its plain enhancement, how it was measured, and which part of it is held out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medidiff.models import Model
 from medidiff.physics import SliceProfile
+from medidiff.tasks.inference import ask, options_of
 from medidiff.tasks.problem import Problem
 
-__all__ = ["SLICE", "Box", "Example", "example_of", "parted"]
+__all__ = ["SLICE", "Box", "Example", "enhanced_plainly", "parted"]
 
 HEAD = 0.1
 """Brightness from which a voxel counts as head."""
@@ -60,8 +63,17 @@ class Example:
         return self.operator.coarse.spacing[SLICE] / self.operator.fine.spacing[axis]
 
 
-def example_of(image: Tensor, problem: Problem) -> Example:
-    """Take a scan and its enhancement, ``(1, 1, X, Y, Z)``, as an example."""
+def enhanced_plainly(
+    model: Model,
+    problem: Problem,
+    precision: str,
+    *,
+    texture: float = 0.0,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Example:
+    """Enhance with a model as it is, and take that as an example to learn from; see `medidiff.Adapting`."""
+    options = options_of(model, None, 1, texture, 0, precision)
+    (image, _), _ = ask(model, problem, options, progress)
     return Example(image[0, 0].clone(), problem.operator, problem.noise)
 
 

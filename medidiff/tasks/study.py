@@ -8,8 +8,9 @@ from typing import Any
 from medidiff.errors import InputError, UsageError
 from medidiff.models import Model, load_model
 from medidiff.tasks.adaptation import Adapting
-from medidiff.tasks.adapter import Adapted, Adapter, General, enhanced_plainly
+from medidiff.tasks.adapter import Adapted, Adapter, General
 from medidiff.tasks.device import choose_device, choose_precision
+from medidiff.tasks.example import enhanced_plainly
 from medidiff.tasks.posing import posed
 from medidiff.tasks.problem import Problem
 from medidiff.volume import Volume
@@ -82,7 +83,7 @@ def adapt_model(
     arithmetic = choose_precision(precision, place)
     how = adapt or Adapting(again=0.5)
     adapter = Adapter(source, how, place, seed=seed, half=arithmetic == "bf16", scans=len(problems))
-    examples = [enhanced_plainly(source, problem, arithmetic) for problem in problems]
+    examples = [enhanced_plainly(source, problem, arithmetic, texture=how.texture) for problem in problems]
     found = adapter(examples, general=general, progress=progress)
     if not found.record["used"]:
         raise InputError("the scans have nothing to teach this model", found=found.record["reason"])

@@ -11,13 +11,14 @@ from torch import Tensor
 from medidiff.models import Model, load_model
 from medidiff.physics import relative_residual
 from medidiff.tasks.adaptation import Adapting
-from medidiff.tasks.adapter import Adapter, enhanced_plainly
+from medidiff.tasks.adapter import Adapter
 from medidiff.tasks.device import (
     choose_device,
     choose_precision,
     forget_peak_memory,
     peak_memory_mb,
 )
+from medidiff.tasks.example import enhanced_plainly
 from medidiff.tasks.grid import Plan, resample
 from medidiff.tasks.inference import Options, ask, options_of
 from medidiff.tasks.posing import posed
@@ -147,7 +148,8 @@ def _adapted(
     """
     how = replace(adapt, again=adapt.again or AGAIN * options.sampling)
     adapter = Adapter(model, how, problem.y.device, seed=options.seed, half=options.precision == "bf16")
-    plain = enhanced_plainly(model, problem, options.precision, _within(progress, 0.0, SHARES[0]))
+    before = _within(progress, 0.0, SHARES[0])
+    plain = enhanced_plainly(model, problem, options.precision, texture=how.texture, progress=before)
     found = adapter([plain], progress=_within(progress, *SHARES))
     return found.model, found.record
 

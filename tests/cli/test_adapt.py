@@ -99,6 +99,17 @@ def test_a_folder_of_scans_becomes_a_folder_with_a_model(cli, adapted, scans, to
     assert call == told | {"seed": 4, "device": "auto", "precision": "auto", "general": None}
 
 
+def test_the_data_of_a_recipe_are_learnt_from_too(cli, adapted, scans, toy, tmp_path):
+    good(tmp_path / "heads" / "head.nii.gz", (40, 40, 40), (1, 1, 1))
+    tables = '[optimisation]\nsteps = 1\n[[groups]]\nfiles = "*.nii.gz"\nsharp = [0]\nweight = 1.0\n[card]\n'
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'data = "nowhere"\noutput = "run"\nseed = 1\n{tables}')
+    more = ("--recipe", recipe, "--data", tmp_path / "heads", "--device", "cpu")
+    assert cli("adapt", "-i", scans, "-o", tmp_path / "ours", "--model", toy, *more).exit_code == 0
+    pairs = adapted[0]["general"](5, 3, 16)
+    assert pairs.residual.shape == (3, 1, 16, 16, 16)
+
+
 def test_scans_that_cannot_be_used_are_told_and_left_out(cli, adapted, scans, toy, tmp_path):
     good(scans / "sharp.nii.gz", spacing=(1, 1, 1))
     (scans / "broken.nii").write_bytes(b"x" * 400)

@@ -181,6 +181,13 @@ def test_samples_are_learnt_for_where_they_are_asked_for(enhance, thick):
     assert sampled.residual_after <= 1e-3
 
 
+@pytest.mark.usefixtures("hopeful")
+def test_what_is_learnt_from_may_have_the_texture_of_a_sample(adapted, enhance, thick):
+    textured = enhance(thick, adapt=replace(FEW, texture=1.0))
+    assert told(textured)["texture"] == 1.0
+    assert not np.array_equal(textured.volume.array, adapted.volume.array)
+
+
 def test_progress_rises_to_one(enhance, thick):
     seen: list[float] = []
     enhance(thick, adapt=FEW, progress=seen.append)
