@@ -33,7 +33,7 @@ from medidiff.tasks.device import choose_device
 
 Work = TypeVar("Work")
 
-__all__ = ["Clock", "fitted_weights", "main", "recorded"]
+__all__ = ["Clock", "fits", "fitted_weights", "main", "recorded"]
 
 DC_GRID = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 TV_GRID = (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     models = {"T1w": load_model(options.model), "T2w": load_model(options.t2_model or options.model)}
     regression = load_model(options.regression) if options.regression else None
     fitting = {"comparison", "noise"} & set(options.passes)
-    weights, notes = _fits(options, specs, [head.name for head in heads], kinds, device) if fitting else ({}, [])
+    weights, notes = fits(options, specs, [head.name for head in heads], kinds, device) if fitting else ({}, [])
     notes += [f"{contrast}: {model.label} ({model.card['sha256'][:12]})" for contrast, model in models.items()]
     calibrating = load_heads(options.calibration) if options.calibration else []
     notes += [f"c is fitted on: {', '.join(head.name for head in calibrating)}"] if calibrating else []
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     return Path(options.output)
 
 
-def _fits(
+def fits(
     options: argparse.Namespace, specs: Sequence[Spec], scored: Sequence[str], kinds: dict[str, Any], device: Any
 ) -> tuple[Weights, list[str]]:
     """Peers' weights from crops of training heads, and the grids in words."""

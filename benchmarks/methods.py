@@ -20,7 +20,18 @@ from medidiff.physics.noise import head_brightness
 from medidiff.tasks import Result, super_resolve
 from medidiff.volume import Volume
 
-__all__ = ["Weights", "compare", "sampled_spread", "sampling", "stepping", "two_seeds", "with_noise"]
+__all__ = [
+    "Weights",
+    "compare",
+    "enhanced",
+    "image_of",
+    "row",
+    "sampled_spread",
+    "sampling",
+    "stepping",
+    "two_seeds",
+    "with_noise",
+]
 
 Keep = Callable[[dict[str, Any]], None]
 Weights = Mapping[tuple[str, str], tuple[float, float]]
@@ -37,24 +48,24 @@ def compare(case: Case, model: Model, regression: Model | None, weights: Weights
         "TV": lambda: tv(case.y, case.operator, weight=variation),
     }
     if regression is not None:
-        methods["regression"] = lambda: _image(_enhanced(case, regression), case)
-    methods[OURS] = lambda: _image(_enhanced(case, model), case)
+        methods["regression"] = lambda: image_of(enhanced(case, regression), case)
+    methods[OURS] = lambda: image_of(enhanced(case, model), case)
     scorer = Scorer(case.truth, case.region)
     for name, method in methods.items():
-        keep(_row(case, scorer, name, method))
+        keep(row(case, scorer, name, method))
 
 
 def sampling(case: Case, model: Model, samples: int, keep: Keep) -> Spread:
     """Score one sample and the mean of several; return how error and SD compare."""
     scorer = Scorer(case.truth, case.region)
-    keep(_row(case, scorer, "one sample", _sampler(case, model, detail=1.0)))
+    keep(row(case, scorer, "one sample", _sampler(case, model, detail=1.0)))
     several: list[Result] = []
 
     def mean() -> Tensor:
-        several.append(_enhanced(case, model, samples=samples))
-        return _image(several[0], case)
+        several.append(enhanced(case, model, samples=samples))
+        return image_of(several[0], case)
 
-    keep(_row(case, scorer, f"mean of {samples}", mean))
+    keep(row(case, scorer, f"mean of {samples}", mean))
     return _spread(several[0], case)
 
 
@@ -62,7 +73,7 @@ def stepping(case: Case, model: Model, steps: Sequence[int], keep: Keep) -> None
     """Score single samples at several step counts."""
     scorer = Scorer(case.truth, case.region)
     for count in steps:
-        keep(_row(case, scorer, f"sample, {count} steps", _sampler(case, model, steps=count, detail=1.0)))
+        keep(row(case, scorer, f"sample, {count} steps", _sampler(case, model, steps=count, detail=1.0)))
 
 
 def two_seeds(case: Case, model: Model) -> dict[str, float]:
@@ -86,12 +97,12 @@ def with_noise(case: Case, model: Model, sd: float, weights: Weights) -> dict[st
     drawn = np.random.default_rng(0).normal(0, noise, case.volume.array.shape).astype(np.float32)
     noisy = replace(case, volume=Volume(case.volume.array + drawn, case.volume.geometry))
     y = torch.from_numpy(noisy.volume.array).to(case.y)
-    result = _enhanced(noisy, model, noise=noise)
+    result = enhanced(noisy, model, noise=noise)
     scorer = Scorer(case.truth, case.region)
     images = {
         "cubic": cubic(y, case.operator),
         "cubic+DC": cubic_dc(y, case.operator, weight=weights[case.spec.kind][0]),
-        OURS: _image(result, case),
+        OURS: image_of(result, case),
     }
     psnr = {name: float(scorer(image, case.spec.axes)["psnr"]) for name, image in images.items()}
     left = float((case.operator.forward(images[OURS]) - y).square().mean().sqrt())
@@ -100,7 +111,7 @@ def with_noise(case: Case, model: Model, sd: float, weights: Weights) -> dict[st
 
 def sampled_spread(case: Case, model: Model, samples: int) -> Spread:
     """How error and SD compare for the mean of several samples, in units of the head's brightness."""
-    return _spread(_enhanced(case, model, samples=samples), case)
+    return _spread(enhanced(case, model, samples=samples), case)
 
 
 def _spread(result: Result, case: Case) -> Spread:
@@ -111,7 +122,8 @@ def _spread(result: Result, case: Case) -> Spread:
     return spread_of(mean, sd, truth, head.region)
 
 
-def _enhanced(case: Case, model: Model, noise: float = 0.0, **how: Any) -> Result:
+def enhanced(case: Case, model: Model, noise: float = 0.0, **how: Any) -> Result:
+    """Enhance a case onto the grid of its reference."""
     return super_resolve(
         case.volume,
         model,
@@ -125,14 +137,16 @@ def _enhanced(case: Case, model: Model, noise: float = 0.0, **how: Any) -> Resul
 
 
 def _sampler(case: Case, model: Model, **how: Any) -> Callable[[], Tensor]:
-    return lambda: _image(_enhanced(case, model, **how), case)
+    return lambda: image_of(enhanced(case, model, **how), case)
 
 
-def _image(result: Result, case: Case) -> Tensor:
+def image_of(result: Result, case: Case) -> Tensor:
+    """Take the volume of a result to where its case is scored."""
     return torch.from_numpy(result.volume.array).to(case.y.device)
 
 
-def _row(case: Case, scorer: Scorer, name: str, method: Callable[[], Tensor]) -> dict[str, Any]:
+def row(case: Case, scorer: Scorer, name: str, method: Callable[[], Tensor]) -> dict[str, Any]:
+    """Run a method, and give its row of scores."""
     started = time.perf_counter()
     image = method()
     if image.is_cuda:

@@ -36,18 +36,28 @@ if TYPE_CHECKING:
     from medidiff.io.nifti import read_nifti, write_nifti
     from medidiff.kspace import KSpace
     from medidiff.models import load_model
-    from medidiff.tasks import Result, reconstruct, simulate_kspace, simulate_thick_slices, super_resolve
+    from medidiff.tasks import (
+        Adapting,
+        Result,
+        adapt_model,
+        reconstruct,
+        simulate_kspace,
+        simulate_thick_slices,
+        super_resolve,
+    )
     from medidiff.volume import Geometry, Volume
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Adapting",
     "Geometry",
     "KSpace",
     "MedidiffError",
     "Result",
     "Volume",
     "__version__",
+    "adapt_model",
     "evaluate",
     "load_model",
     "read_kspace",
@@ -60,11 +70,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Adapting": "medidiff.tasks",
     "Geometry": "medidiff.volume",
     "KSpace": "medidiff.kspace",
     "MedidiffError": "medidiff.errors",
     "Result": "medidiff.tasks",
     "Volume": "medidiff.volume",
+    "adapt_model": "medidiff.tasks",
     "evaluate": "medidiff.evaluation",
     "load_model": "medidiff.models",
     "read_kspace": "medidiff.io.kspace",

@@ -3,7 +3,7 @@
 import click
 
 from medidiff import __version__
-from medidiff.cli import enhance, evaluate, info, inspect, reconstruct, simulate, status, train
+from medidiff.cli import adapt, enhance, evaluate, info, inspect, reconstruct, simulate, status, train
 from medidiff.cli.guard import Guarded
 
 __all__ = ["main"]
@@ -28,5 +28,5 @@ def main() -> None:
     """
 
 
-for module in (enhance, reconstruct, status, evaluate, simulate, train, inspect, info):
+for module in (enhance, reconstruct, status, evaluate, simulate, adapt, train, inspect, info):
     main.add_command(module.command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medidiff.cli import options
+from medidiff.cli.adapting import Adaptation, adapt_options
 from medidiff.cli.running import Running, running_options
 from medidiff.errors import UsageError
 
@@ -28,6 +29,7 @@ Examples:
   medidiff enhance -i scans/ -o enhanced/ --samples 8 --device cuda:1
   medidiff enhance -i study_folder/ -o out/ --select "description=T2|FLAIR" --select spacing=3-
   medidiff enhance -i scan.nii.gz -o out/ --format dicom --dicom-template series/
+  medidiff enhance -i scans/ -o enhanced/ --adapt --device cuda
   medidiff enhance -i scans/ -o enhanced/ --report --device all
   medidiff enhance -i dataset/ -o dataset/derivatives/medidiff --bids --participant-label 01
   medidiff enhance -i scans/ -o enhanced/ --dry-run
@@ -67,13 +69,14 @@ class Request:
     bids: bool
     participants: tuple[str, ...]
     sessions: tuple[str, ...]
+    adaptation: Adaptation
 
     def decisive(self, like: "Header | None") -> dict[str, Any]:
         """Collect what decides the result besides input and model."""
         names = ("spacing", "axis", "slice_thickness", "profile", "noise", "steps", "samples", "detail", "seed")
         told = {name: getattr(self, name) for name in (*names, "precision")}
         told |= {"allow_irregular": True} if self.allow_irregular else {}
-        return {**told, "like": like.geometry.as_dict() if like else None}
+        return {**told, **self.adaptation.decisive, "like": like.geometry.as_dict() if like else None}
 
 
 @click.command("enhance", epilog=EXAMPLES)
@@ -105,6 +108,7 @@ class Request:
     help="The same seed gives the same result.",
 )
 @options.precision_option
+@adapt_options
 @options.select_option
 @options.irregular_option
 @click.option(
@@ -138,7 +142,7 @@ def command(**given: Any) -> None:
     when the command is run again.
     """
     running = Running.taken_from(given)
-    enhance(Request(**given), running)
+    enhance(Request(adaptation=Adaptation.taken_from(given), **given), running)
 
 
 def enhance(request: Request, running: Running) -> None:
@@ -187,11 +191,13 @@ def _read_like(request: Request) -> "Header | None":
 
 
 def _open(request: Request, like: "Header | None", device: str) -> "Work":
-    """Load the model in a worker; returns what it does with each volume."""
+    """Load the model in a worker, and see that there is time to adapt it; returns what is done with each volume."""
     from medidiff.models import load_model
-    from medidiff.tasks import super_resolve
+    from medidiff.tasks import rehearse, super_resolve
 
-    model = load_model(request.model)
+    model, adapt = load_model(request.model), request.adaptation.how
+    if adapt:
+        rehearse(model, adapt, device=device, precision=request.precision)
 
     def work(volume: "Volume", progress: Callable[[float], None]) -> "Result":
         result = super_resolve(
@@ -209,6 +215,7 @@ def _open(request: Request, like: "Header | None", device: str) -> "Work":
             device=device,
             precision=request.precision,
             noise=request.noise,
+            adapt=adapt,
             progress=progress,
         )
         return _placed(result, like) if like else result

@@ -1,5 +1,6 @@
 """Diffusion: the network, the schedule and the samplers; they know nothing of MRI."""
 
+from medidiff.diffusion.learning import Noised, noised
 from medidiff.diffusion.network import ConditionalUNet
 from medidiff.diffusion.sampling import posterior_mean, sample, sample_with_scheduler
 from medidiff.diffusion.schedule import Denoiser, alpha_sigma, from_velocity, times, velocity
@@ -7,8 +8,10 @@ from medidiff.diffusion.schedule import Denoiser, alpha_sigma, from_velocity, ti
 __all__ = [
     "ConditionalUNet",
     "Denoiser",
+    "Noised",
     "alpha_sigma",
     "from_velocity",
+    "noised",
     "posterior_mean",
     "sample",
     "sample_with_scheduler",

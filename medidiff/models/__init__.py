@@ -1,7 +1,8 @@
 """Models that ship in the wheel: cards, weights, and what a network is told."""
 
-from medidiff.models.condition import MAPS, NUMBERS, Condition, condition_on
+from medidiff.models.condition import MAPS, NUMBERS, Condition, condition_on, residual_scale
 from medidiff.models.inference import PRECISIONS, denoiser_of
+from medidiff.models.learning import Pairs, asked, joined, pairs_of
 from medidiff.models.planes import (
     as_channels,
     as_complex,
@@ -18,18 +19,23 @@ __all__ = [
     "PRECISIONS",
     "Condition",
     "Model",
+    "Pairs",
     "as_channels",
     "as_complex",
+    "asked",
     "build_network",
     "check_model",
     "condition_on",
     "denoiser_of",
     "find_model",
+    "joined",
     "load_model",
+    "pairs_of",
     "plane_denoiser",
     "plane_numbers",
     "plane_view",
     "read_card",
+    "residual_scale",
     "residual_unit",
     "save_model",
 ]

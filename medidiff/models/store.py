@@ -146,12 +146,16 @@ def load_model(name: str | Path) -> Model:
     return Model(network.eval().requires_grad_(False), card)
 
 
-def save_model(weights: Mapping[str, Tensor], card: Mapping[str, Any], folder: Path) -> Path:
-    """Write weights as bfloat16 and the card with their sha256; the folder is whole or not there."""
+def save_model(weights: Mapping[str, Tensor], card: Mapping[str, Any], folder: Path, *, exact: bool = False) -> Path:
+    """Write weights as bfloat16 and the card with their sha256; the folder is whole or not there.
+
+    An adapted model differs from its original by less than the steps of bfloat16: ``exact`` keeps float32.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / WEIGHTS
     temporary = path.with_suffix(".part")
-    save_file({key: value.detach().cpu().to(torch.bfloat16).contiguous() for key, value in weights.items()}, temporary)
+    kept = torch.float32 if exact else torch.bfloat16
+    save_file({key: value.detach().cpu().to(kept).contiguous() for key, value in weights.items()}, temporary)
     temporary.replace(path)
     text = json.dumps({**card, "sha256": _sha256(path)}, indent=2)
     (folder / CARD).write_text(text + "\n")

@@ -7,27 +7,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medidiff.tasks.adaptation import Adapting
+    from medidiff.tasks.adapter import rehearse
     from medidiff.tasks.grid import FEWEST_VOXELS, Plan, plan_geometry, plan_grids
     from medidiff.tasks.reconstruction import reconstruct
     from medidiff.tasks.result import Result, SimulatedKSpace
     from medidiff.tasks.simulation import simulate_thick_slices
     from medidiff.tasks.simulation_kspace import simulate_kspace
+    from medidiff.tasks.study import adapt_model
     from medidiff.tasks.super_resolution import super_resolve
 
 __all__ = [
     "FEWEST_VOXELS",
+    "Adapting",
     "Plan",
     "Result",
     "SimulatedKSpace",
+    "adapt_model",
     "plan_geometry",
     "plan_grids",
     "reconstruct",
+    "rehearse",
     "simulate_kspace",
     "simulate_thick_slices",
     "super_resolve",
 ]
 
 _HOMES = {
+    "Adapting": "medidiff.tasks.adaptation",
+    "rehearse": "medidiff.tasks.adapter",
+    "adapt_model": "medidiff.tasks.study",
     "FEWEST_VOXELS": "medidiff.tasks.grid",
     "Plan": "medidiff.tasks.grid",
     "Result": "medidiff.tasks.result",

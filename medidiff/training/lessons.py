@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from medidiff.errors import UsageError
+from medidiff.models import Pairs
 from medidiff.training.heads import load_heads
-from medidiff.training.pairs import Pairs, draw_batch
+from medidiff.training.pairs import draw_batch
 from medidiff.training.receivers import Receivers
 from medidiff.training.recipe import Recipe
 from medidiff.training.scans import draw_scans

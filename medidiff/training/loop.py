@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medidiff.diffusion import alpha_sigma, velocity
+from medidiff.diffusion import Noised, noised
 from medidiff.errors import ModelError
-from medidiff.models import build_network, save_model
+from medidiff.models import Pairs, asked, build_network, save_model
 from medidiff.training.lessons import lessons
-from medidiff.training.pairs import Pairs
 from medidiff.training.recipe import Optimisation, Recipe, read_recipe
 from medidiff.training.team import Team, join
 from medidiff.training.validate import validation_scores
@@ -22,7 +21,6 @@ __all__ = ["train"]
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.jsonl"
 Progress = Callable[[Mapping[str, Any]], None]
-Noised = tuple[Tensor, Tensor, Tensor]
 
 
 def train(
@@ -173,25 +171,13 @@ def _asked(
     """What is learnt of a batch: each pair once, and a share of them ``again`` at a random time."""
     if regression or not how.again:
         return pairs, _noised(pairs.residual, seed, how.pure_noise, regression and blind)
-    first = _noised(pairs.residual, seed, 1.0, blind)
-    some = Pairs(*(part[:: round(1 / how.again)] for part in vars(pairs).values()))
-    second = _noised(some.residual, seed, 0.0, False)
-    both = Pairs(*(torch.cat(parts) for parts in zip(vars(pairs).values(), vars(some).values(), strict=True)))
-    x, v, t = (torch.cat(parts) for parts in zip(first, second, strict=True))
-    return both, (x, v, t)
+    return asked(pairs, lambda r0, pure, blind: _noised(r0, seed, pure, blind), again=how.again, blind=blind)
 
 
 def _noised(r0: Tensor, seed: tuple[int, ...], pure: float, blind: bool) -> Noised:
     """Noisy residual, the velocity to predict, and the time; a share of the batch is noise and nothing else."""
     generator = torch.Generator(r0.device).manual_seed(seed[0] * 1_000_003 + seed[1] + sum(seed[2:]) * 999_983_777)
-    many = r0.shape[0]
-    t = torch.rand(many, generator=generator, device=r0.device)
-    t = torch.where(torch.arange(many, device=r0.device) % 16 < round(16 * pure), torch.ones_like(t), t)
-    if blind:
-        return torch.zeros_like(r0), -r0, torch.ones_like(t)
-    eps = torch.randn(r0.shape, generator=generator, device=r0.device)
-    alpha, sigma = (a.reshape(-1, *[1] * (r0.ndim - 1)) for a in alpha_sigma(t))
-    return alpha * r0 + sigma * eps, velocity(r0, eps, t), t
+    return noised(r0, generator, pure=pure, blind=blind)
 
 
 def _rate(how: Optimisation, step: int) -> float:

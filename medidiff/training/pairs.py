@@ -1,32 +1,22 @@
 """Pairs of sharp patches and what a scanner would have measured of them, drawn on the device by the same operators."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from medidiff.models import condition_on
+from medidiff.models import Pairs, joined, pairs_of
 from medidiff.physics import PROFILES, SliceProfile
 from medidiff.training.contrast import varied
 from medidiff.training.heads import Head
 from medidiff.volume import Geometry
 
-__all__ = ["Pairs", "chosen_heads", "draw_batch", "draw_pairs"]
+__all__ = ["chosen_heads", "draw_batch", "draw_pairs"]
 
 MARGIN = 16
 """Most voxels measured beyond each face of a patch, so that its edges are like any other place in a head."""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """What the network sees and should answer: ``(b, 1, p, p, p)``, ``(b, maps, p, p, p)`` and ``(b, numbers)``."""
-
-    residual: Tensor
-    maps: Tensor
-    numbers: Tensor
 
 
 def draw_batch(heads: Sequence[Head], *, seed: Sequence[int], groups: int, patches: int, size: int) -> Pairs:
@@ -42,9 +32,7 @@ def draw_batch(heads: Sequence[Head], *, seed: Sequence[int], groups: int, patch
         Heads, patches of each, and the patches' edge in voxels.
     """
     rng = np.random.default_rng(list(seed))
-    drawn = [draw_pairs(head, rng, patches, size) for head in chosen_heads(heads, rng, groups)]
-    parts = (torch.cat([getattr(d, name) for d in drawn]) for name in ("residual", "maps", "numbers"))
-    return Pairs(*parts)
+    return joined([draw_pairs(head, rng, patches, size) for head in chosen_heads(heads, rng, groups)])
 
 
 def chosen_heads(heads: Sequence[Head], rng: Generator, number: int) -> list[Head]:
@@ -65,10 +53,7 @@ def draw_pairs(head: Head, rng: Generator, patches: int, size: int) -> Pairs:
     flips = [a - 3 for a in range(3) if rng.random() < 0.5]
     x = torch.flip(x, flips) if flips else x
     y, told = _measured(x, operator, rng, noise)
-    condition = condition_on(y, operator, noise=told)
-    i, j, k = (slice((n - size) // 2, (n - size) // 2 + size) for n in region)
-    residual = (x - condition.base)[..., i, j, k] / condition.scale
-    return Pairs(residual, condition.maps[..., i, j, k], condition.numbers)
+    return pairs_of(x, y, operator, noise=told, size=[size] * 3)
 
 
 def _acquisition(head: Head, order: Sequence[int], rng: Generator, size: int) -> SliceProfile:

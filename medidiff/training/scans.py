@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
-from medidiff.models import as_channels, as_complex, plane_numbers, plane_view, residual_unit
+from medidiff.models import Pairs, as_channels, as_complex, plane_numbers, plane_view, residual_unit
 from medidiff.physics import Agreement, Fourier, encoding
 from medidiff.physics.coils import low_resolution_maps
 from medidiff.physics.fourier import middle
@@ -22,7 +22,7 @@ from medidiff.tasks.planes import first_estimate
 from medidiff.tasks.refinement import brightness
 from medidiff.training.contrast import varied
 from medidiff.training.heads import Head
-from medidiff.training.pairs import Pairs, chosen_heads
+from medidiff.training.pairs import chosen_heads
 from medidiff.training.receivers import Receivers, drawn_mask, drawn_phase
 
 __all__ = ["Scans", "draw_scans"]

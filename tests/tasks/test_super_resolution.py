@@ -10,7 +10,7 @@ import torch
 from medidiff.errors import InputError, ModelError, UsageError
 from medidiff.models import Model
 from medidiff.physics.noise import head_brightness
-from medidiff.tasks import simulate_thick_slices, super_resolution, super_resolve
+from medidiff.tasks import inference, simulate_thick_slices, super_resolve
 from medidiff.tasks.grid import turned
 from medidiff.volume import Geometry, Volume
 
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_output_and_another_does_not(enhance, thick
 
 def test_the_output_does_not_depend_on_how_many_tiles_run_at_once(enhance, thick, monkeypatch):
     one = enhance(thick, detail=1.0).volume
-    monkeypatch.setattr(super_resolution, "TILES_AT_ONCE", {"cpu": 3})
+    monkeypatch.setattr(inference, "TILES_AT_ONCE", {"cpu": 3})
     same(enhance(thick, detail=1.0).volume, one, 1e-5)
 
 
@@ -158,7 +158,7 @@ def test_samples_of_an_image_coarse_along_all_axes_are_said_to_be_uncalibrated(e
 
 def test_the_deviation_is_unbiased_and_averaged_over_neighbours_inside():
     drawn = [torch.full((1, 1, 4, 4, 4), value) for value in (1.0, 2.0, 6.0)]
-    found = super_resolution._deviation(drawn, torch.full((1, 1, 4, 4, 4), 3.0))
+    found = inference.deviation(drawn, torch.full((1, 1, 4, 4, 4), 3.0))
     torch.testing.assert_close(found, torch.full((1, 1, 4, 4, 4), 7.0).sqrt())
 
 

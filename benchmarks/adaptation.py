@@ -1,0 +1,196 @@
+"""Measure what adapting to a scan is worth: plain, adapted, the scan alone, and the classical peers, case by case.
+
+``python -m benchmarks.adaptation --data VAL --fit-data TRAINING --model sr-brain --output DIR --left-out ds000011``
+
+Every case of `benchmarks.compare` with thick slices: scores, seconds, the steps that there was time for and what the
+held-out part of the scan foretold. ``self-supervised`` is the same network, from random weights, that learns from the
+scan alone, as ECLARE and SMORE do; it gets five times the seconds. Rows are on disk as soon as they are known;
+several processes may share the work: ``--part 1/2``. ``summary.md`` puts together all parts that are there.
+"""
+
+import argparse
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.cases import Case, cropped, load_heads, measure, specs_of
+from benchmarks.compare import COLUMNS, Clock, fits, recorded
+from benchmarks.methods import compare, enhanced, image_of, row
+from benchmarks.scoring import Scorer
+from benchmarks.tables import OURS
+from medidiff.models import Model, build_network, load_model
+from medidiff.tasks import Adapting, Result
+from medidiff.tasks.device import choose_device
+
+__all__ = ["FROM_NOTHING", "main", "read", "summary", "untrained"]
+
+ADAPTED, ALONE = "adapted", "self-supervised"
+METHODS = ("cubic+DC", "TV", OURS, ADAPTED, ALONE)
+ALL_COLUMNS = (*COLUMNS, "site", "used", "steps", "foretold", "reason")
+FROM_NOTHING = Adapting(rate=5e-4, warm_up=100, noisy_start=100)
+"""How a network learns that knows nothing; without noise at the start it was seen to stay at zero for long."""
+LONGER = 5
+"""Times the seconds of an adaptation that a network from nothing gets."""
+Rows = Sequence[Mapping[str, str]]
+
+
+def main(arguments: Sequence[str] | None = None) -> Path:
+    """Run it and return the folder of what was measured."""
+    options = _parser().parse_args(arguments)
+    device, clock = choose_device(options.device), Clock(options.budget)
+    part, parts = (int(n) for n in options.part.split("/"))
+    options.output.mkdir(parents=True, exist_ok=True)
+    kinds = {"spacings": options.spacing, "profiles": options.profile}
+    heads = load_heads(options.data, limit=options.limit)
+    names = [head.name for head in heads]
+    heads = [cropped(head, options.crop) for head in heads] if options.crop else heads
+    specs = specs_of(heads, axes_per_head=options.axes_per_head, **kinds)
+    weights, notes = fits(options, specs, names, {**kinds, "isotropic": ()}, device)
+    model = load_model(options.model)
+    ways = _ways(options, model, device)
+    with recorded(options.output / f"results-{part}.csv", ALL_COLUMNS) as rows:
+        for spec in clock.within(specs[part - 1 :: parts], "the cases"):
+            case = measure(spec, device)
+            site = {"site": "left out" if options.left_out and options.left_out in spec.head.name else "known"}
+            compare(case, model, None, weights, lambda known, site=site: rows.append(known | site))  # type: ignore[misc]
+            for name, way in ways.items():
+                rows.append(_adapted(case, name, way) | site)
+    notes += [
+        f"{model.label} ({model.card['sha256'][:12]}) on {device}, left out: {options.left_out or 'nothing said'}"
+    ]
+    (options.output / f"notes-{part}.txt").write_text("\n".join(notes) + "\n")
+    (options.output / "summary.md").write_text(summary(read(options.output)))
+    return Path(options.output)
+
+
+def untrained(model: Model, seed: int = 0) -> Model:
+    """Give the network of a model random weights; its last layer is born as zero, so it answers the upsampled scan."""
+    torch.manual_seed(seed)
+    return Model(build_network(model.card).eval().requires_grad_(False), model.card)
+
+
+def _ways(options: argparse.Namespace, model: Model, device: torch.device) -> dict[str, Callable[[Case], Result]]:
+    """What is compared with the plain model."""
+    told = {"tuned": options.tuned, "texture": options.texture, "patches": options.patches}
+    tuned = Adapting(options.seconds, options.steps, options.rate or Adapting.rate, **told)
+    longer = {"seconds": LONGER * tuned.bound(device), "steps": options.steps and LONGER * options.steps}
+    alone = replace(FROM_NOTHING, rate=options.alone_rate or FROM_NOTHING.rate, **longer)
+    ways: dict[str, Callable[[Case], Result]] = {
+        ADAPTED: lambda case: enhanced(case, model, adapt=tuned),
+        ALONE: lambda case: enhanced(case, untrained(model), adapt=alone),
+    }
+    return {name: way for name, way in ways.items() if name in options.methods}
+
+
+def _adapted(case: Case, name: str, way: Callable[[Case], Result]) -> dict[str, Any]:
+    """Scores of a way, and what it says of itself."""
+    told: dict[str, Any] = {}
+
+    def image() -> torch.Tensor:
+        result = way(case)
+        told.update(result.provenance["adaptation"])
+        return image_of(result, case)
+
+    scores = row(case, Scorer(case.truth, case.region), name, image)
+    facts = {"used": told["used"], "steps": told.get("steps"), "foretold": told.get("gain_db")}
+    return {**scores, **facts, "reason": told.get("reason", "")}
+
+
+def read(folder: Path) -> Rows:
+    """Rows of all parts."""
+    rows: list[Mapping[str, str]] = []
+    for path in sorted(folder.glob("results-*.csv")):
+        with path.open(newline="") as file:
+            rows += csv.DictReader(file)
+    return rows
+
+
+def summary(rows: Rows) -> str:
+    """Tables of the means, of the differences, and of every case, in Markdown."""
+    cases: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    for one in rows:
+        cases[one["site"], one["slices"], one["profile"], one["head"], one["axis"]][one["method"]] = float(one["psnr"])
+    whole = {key: found for key, found in cases.items() if {OURS, ADAPTED} <= set(found)}
+    groups: dict[tuple[str, ...], list[dict[str, float]]] = defaultdict(list)
+    for key, found in whole.items():
+        for group in ((*key[:3],), (key[0], "all", "all"), ("all", "all", "all")):
+            groups[group].append(found)
+    lines = ["# Adapting: PSNR in the head, dB", "", *_table(groups), "", *_seconds(rows), "", "## Every case", ""]
+    lines += [f"| site | slices | profile | head | axis | {' | '.join(METHODS)} |", "| --- " * (5 + len(METHODS)) + "|"]
+    lines += [f"| {' | '.join(key)} | {_figures(found)} |" for key, found in sorted(whole.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _table(groups: Mapping[tuple[str, ...], Sequence[Mapping[str, float]]]) -> list[str]:
+    titles = ("site", "slices", "profile", "n", *METHODS, "adapted - plain (worst)", "- best classical", "- alone")
+    lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
+    for key, found in sorted(groups.items()):
+        means = {name: _mean([f[name] for f in found if name in f]) for name in METHODS}
+        gains = [f[ADAPTED] - f[OURS] for f in found]
+        classical = [f[ADAPTED] - max(f["cubic+DC"], f["TV"]) for f in found]
+        alone = [f[ADAPTED] - f[ALONE] for f in found if ALONE in f]
+        gained = f"{_mean(gains):+.2f} ({min(gains):+.2f}) | {_mean(classical):+.2f} | {_mean(alone):+.2f}"
+        lines.append(f"| {' | '.join(key)} | {len(found)} | {_figures(means)} | {gained} |")
+    return lines
+
+
+def _seconds(rows: Rows) -> list[str]:
+    """Seconds, steps and refusals of each method."""
+    lines = ["| method | n | seconds | steps | not used |", "| --- | --- | --- | --- | --- |"]
+    for name in METHODS:
+        mine = [one for one in rows if one["method"] == name]
+        steps = _mean([float(one["steps"]) for one in mine if one["steps"]])
+        refused = sum(one["used"] == "False" for one in mine)
+        if mine:
+            seconds = _mean([float(one["seconds"]) for one in mine])
+            told = "" if math.isnan(steps) else f"{steps:.0f}"
+            lines.append(f"| {name} | {len(mine)} | {seconds:.2f} | {told} | {refused} |")
+    return lines
+
+
+def _figures(values: Mapping[str, float]) -> str:
+    return " | ".join(f"{values[name]:.2f}" if name in values else "" for name in METHODS)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.adaptation", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the heads to score")
+    parser.add_argument("--fit-data", type=Path, required=True, help="folder of training heads, for the peers' weights")
+    parser.add_argument("--output", type=Path, required=True, help="folder of rows, notes and summary.md")
+    parser.add_argument("--model", default="sr-brain")
+    parser.add_argument(
+        "--left-out", default="", metavar="WORD", help="in names of heads whose site is not in training"
+    )
+    parser.add_argument("--methods", nargs="*", choices=(ADAPTED, ALONE), default=(ADAPTED, ALONE))
+    parser.add_argument("--seconds", type=float, help="of an adaptation; by default as enhance --adapt")
+    parser.add_argument("--steps", type=int, help="of an adaptation")
+    parser.add_argument("--rate", type=float, help="of an adaptation")
+    parser.add_argument("--tuned", default="", help="pattern of the parameters that are tuned")
+    parser.add_argument("--patches", type=int, help="of each step of an adaptation")
+    parser.add_argument("--texture", type=float, default=0.0, help="of what is learnt from: 0 the mean, 1 a sample")
+    parser.add_argument("--alone-rate", type=float, help="of a network that knows nothing")
+    parser.add_argument("--part", default="1/1", help="i/n: do the i-th of n shares of the work")
+    parser.add_argument("--budget", type=float, default=540.0, help="seconds after which no case is begun")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--limit", type=int, help="so many heads only")
+    parser.add_argument("--crop", type=int, help="edge of the middle of the heads that is used, voxels")
+    parser.add_argument("--axes-per-head", type=int, default=1)
+    parser.add_argument("--spacing", type=float, nargs="+", default=[3.0, 5.0])
+    parser.add_argument("--profile", nargs="+", default=["gaussian", "rect"])
+    parser.add_argument("--fit-heads", type=int, default=2)
+    parser.add_argument("--fit-crop", type=int, default=128, help="edge of the crops that are fitted on, voxels")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""How a model is adapted: within which time, in how many steps, of which size."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from medidiff.errors import UsageError
+
+__all__ = ["Adapting"]
+
+SECONDS = {"cpu": 300.0, "cuda": 30.0}
+"""For each scan, where nobody says."""
+
+
+@dataclass(frozen=True)
+class Adapting:
+    """How a model is adapted.
+
+    Parameters
+    ----------
+    seconds
+        For tuning and judging, at most; by default 30 on a GPU and 300 on a CPU, without bound where steps are told.
+    steps
+        Of the optimiser, at most; so many with the same seed give the same result on a CPU.
+    rate, warm_up
+        Of the optimiser, and steps until it is reached.
+    patches, size
+        In each step (by default 12 on a GPU and 2 on a CPU), and their edge in voxels.
+    tuned
+        Pattern of the names of the parameters that are tuned.
+    noisy_start
+        For a network that knows nothing: steps in which the mean is asked of noise instead of zeros.
+    again
+        Share of the pairs that is learnt once more at a random time, for the sake of samples.
+    texture
+        Detail of the enhancement that is learnt from: 0 is the mean, smooth across the slices, 1 a sample.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to be done.
+    """
+
+    seconds: float | None = None
+    steps: int | None = None
+    rate: float = 1.5e-4
+    warm_up: int = 10
+    patches: int | None = None
+    size: int = 64
+    tuned: str = ""
+    noisy_start: int = 0
+    again: float = 0.0
+    texture: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.steps < 1:
+            raise UsageError("steps to adapt must be 1 or more", found=str(self.steps))
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError("seconds to adapt must be above 0", found=str(self.seconds))
+
+    def bound(self, place: torch.device, scans: int = 1) -> float:
+        """Seconds that may be spent on so many scans."""
+        if self.seconds is not None:
+            return self.seconds
+        return SECONDS[place.type] * scans if self.steps is None else math.inf

@@ -1,0 +1,234 @@
+"""A model tuned to a scan, or to the scans of a study, by what these tell of themselves.
+
+What was gained is told by a part of the scan that was not learnt from, in what the scanner measured there; where
+nothing was, the model stays as it is.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medidiff.diffusion import ConditionalUNet, Noised, from_velocity, noised
+from medidiff.errors import ResourceError
+from medidiff.models import MAPS, NUMBERS, Model, Pairs, asked, joined
+from medidiff.tasks.adaptation import Adapting
+from medidiff.tasks.device import choose_device, choose_precision, with_less_memory
+from medidiff.tasks.exam import Part, exam_of, parts_of, score
+from medidiff.tasks.example import Example
+from medidiff.tasks.inplane import draw, edge_of
+from medidiff.tasks.tuning import Tuning
+
+__all__ = ["Adapted", "Adapter", "General", "rehearse"]
+
+PATCHES = {"cpu": 2, "cuda": 12}
+GROUPS = 4
+"""Most phases and axes that the patches of one step share among them."""
+JUDGED = {"cpu": 4, "cuda": 12}
+"""Patches that are judged along each axis."""
+LEAST = 0.05
+"""Gain, dB, from which the tuned network is used: less may be chance, the patches that are judged being few."""
+FEWEST = 20
+"""Steps that there must be time for, or it is refused in advance."""
+
+General = Callable[[int, int, int], Pairs]
+"""Given the step, how many and their edge in voxels: pairs of other heads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """What came of it.
+
+    Parameters
+    ----------
+    model
+        To be used: the tuned one, or the one from before where nothing was gained.
+    record
+        What was done, ready for JSON: ``used`` tells whether it was worth it.
+    """
+
+    model: Model
+    record: dict[str, Any]
+
+
+class Adapter:
+    """A model ready to be adapted: a step was rehearsed, and there is time for enough of them.
+
+    Parameters
+    ----------
+    model
+        On its device; it is not changed.
+    how
+        See `Adapting`.
+    place
+        The device.
+    seed
+        Of all that is drawn.
+    half
+        Whether to learn in bfloat16 on a GPU; a CPU learns in single precision, being slow at the gradients of other.
+    scans
+        How many there will be.
+
+    Raises
+    ------
+    ResourceError
+        If there is no time for enough steps.
+    """
+
+    def __init__(
+        self, model: Model, how: Adapting, place: torch.device, *, seed: int = 0, half: bool = False, scans: int = 1
+    ) -> None:
+        self.model, self.how, self.place, self.seed = model, how, place, seed
+        self.half = half and place.type == "cuda"
+        knows_zeros = model.card["kind"] == "regression" or bool(model.card.get("blind_start"))
+        self.blind_from = how.noisy_start if knows_zeros else math.inf
+        began = time.perf_counter()
+        self.tuning = Tuning(model.network, rate=how.rate, warm_up=how.warm_up, tuned=how.tuned)
+        (self.size, self.patches, self.step_seconds), _ = with_less_memory(
+            self._rehearsed,
+            tile=min(how.size, int(model.card["tile"])),
+            multiple=model.network.multiple,
+            batch=how.patches or PATCHES[place.type],
+        )
+        self.left = how.bound(place, scans) - (time.perf_counter() - began)
+        self._refuse_haste()
+
+    def __call__(
+        self,
+        examples: Sequence[Example],
+        *,
+        general: General | None = None,
+        progress: Callable[[float], None] = lambda fraction: None,
+    ) -> Adapted:
+        """Learn from scans, and judge what was learnt.
+
+        Parameters
+        ----------
+        examples
+            The scans; those that are too small or sharp along no axis are left out.
+        general
+            Pairs of other heads, in place of half of the patches of each step.
+        progress
+            Called with the fraction done.
+        """
+        multiple = self.model.network.multiple
+        parts = parts_of(examples, least=2 * multiple)
+        if not parts:
+            return Adapted(self.model, {"used": False, "reason": "too small, or no axis is sharp: nothing to learn"})
+        began = time.perf_counter()
+        exam = exam_of(parts, patches=JUDGED[self.place.type], size=self.size, multiple=multiple)
+        before = score(exam, partial(self._answer, self.model.network))
+        reserve = time.perf_counter() - began + self.step_seconds
+        losses = self._learn(parts, began + self.left - reserve, general, progress)
+        network = self.tuning.averaged()
+        after = score(exam, partial(self._answer, network))
+        told = {"learnt_from": len(parts), "seconds": round(time.perf_counter() - began, 2), **self._told(losses)}
+        return self._chosen(network, before, after, told)
+
+    def _chosen(self, network: ConditionalUNet, before: float, after: float, told: dict[str, Any]) -> Adapted:
+        """Take the tuned network if it is better where it has not learnt."""
+        scores = {"plain": round(before, 3), "adapted": round(after, 3)}
+        used = after - before >= LEAST
+        record = {"used": used, "gain_db": round(after - before, 3), "held_out_psnr_db": scores, **told}
+        record |= {} if used else {"reason": f"{after - before:+.3f} dB where it had not learnt, needed {LEAST:+}"}
+        return Adapted(Model(network, self.model.card) if used else self.model, record)
+
+    def _told(self, losses: Sequence[float]) -> dict[str, Any]:
+        how, many = self.how, self.patches
+        drawn = {"patches_per_step": many, "again": how.again, "texture": how.texture, "seed": self.seed}
+        return {"steps": len(losses), "rate": how.rate, "parameters": self.tuning.size, **drawn}
+
+    def _learn(
+        self, parts: Sequence[Part], until: float, general: General | None, progress: Callable[[float], None]
+    ) -> list[float]:
+        """Step by step, as many as are asked for or as there is time for; the losses."""
+        began, most = time.perf_counter(), self.how.steps or math.inf
+        losses: list[float] = []
+        with closing(self._ahead(parts, general)) as batches:
+            while len(losses) < most and (not losses or time.perf_counter() < until):
+                asked_for = self._asked(next(batches), len(losses), self.how.again)
+                losses.append(self.tuning.step(*asked_for, half=self.half))
+                progress(max(len(losses) / most, (time.perf_counter() - began) / max(1e-9, until - began)))
+        return losses
+
+    def _ahead(self, parts: Sequence[Part], general: General | None) -> Generator[Pairs, None, None]:
+        """Pairs of one step after the other, the next drawn while the last is learnt from."""
+        others = self.patches // 2 if general else 0
+
+        def drawn(step: int) -> Pairs:
+            pairs = self._drawn(parts, step, self.patches - others)
+            return joined([pairs, general(step, others, pairs.residual.shape[-1])]) if general and others else pairs
+
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(drawn, 0)
+            for step in itertools.count(1):
+                pairs, coming = coming.result(), pool.submit(drawn, step)
+                yield pairs
+
+    def _drawn(self, parts: Sequence[Part], step: int, patches: int) -> Pairs:
+        """Patches of one step, which take turns in the axes and share out the phases."""
+        rng = np.random.default_rng([self.seed, step])
+        edge = min(edge_of(part.learnt, self.size, self.model.network.multiple) for part in parts)
+        groups = min(GROUPS, patches)
+        drawn = []
+        for group in range(groups):
+            part = parts[int(rng.integers(len(parts)))]
+            axes = part.example.lessons(part.learnt)
+            axis, many = axes[(step * groups + group) % len(axes)], len(range(group, patches, groups))
+            lesson = draw(part.example, part.learnt, axis, rng, patches=many, size=edge, turn=True)
+            drawn.append(lesson.pairs)
+        return joined(drawn)
+
+    def _asked(self, pairs: Pairs, step: int, again: float) -> tuple[Pairs, Noised]:
+        generator = torch.Generator(self.place).manual_seed(self.seed * 1_000_003 + step)
+        blind = step >= self.blind_from
+        return asked(
+            pairs, lambda r0, pure, blind: noised(r0, generator, pure=pure, blind=blind), again=again, blind=blind
+        )
+
+    def _answer(self, network: ConditionalUNet, pairs: Pairs) -> Tensor:
+        _, (x, _, t) = self._asked(pairs, self.how.noisy_start, 0.0)
+        return from_velocity(x, network(x, pairs.maps, pairs.numbers, t), t)
+
+    def _rehearsed(self, size: int, patches: int) -> tuple[int, int, float]:
+        """Seconds of a step on nothing, for what fits the memory; the first one on a GPU chooses its kernels."""
+        zeros = torch.zeros((patches, 1, *[size // self.model.network.multiple * self.model.network.multiple] * 3))
+        numbers = torch.zeros((patches, len(NUMBERS)), device=self.place)
+        pairs = Pairs(zeros.to(self.place), zeros.to(self.place).expand(-1, len(MAPS), -1, -1, -1), numbers)
+        for _ in range(2 if self.place.type == "cuda" else 1):
+            began = time.perf_counter()
+            float(self.tuning.loss(*self._asked(pairs, 0, self.how.again), half=self.half))
+            seconds = time.perf_counter() - began
+        return size, patches, seconds
+
+    def _refuse_haste(self) -> None:
+        fewest = min(FEWEST, self.how.steps or FEWEST)
+        needed = fewest * self.step_seconds
+        if needed > self.left:
+            raise ResourceError(
+                "no time to adapt the model",
+                found=f"{needed:.0f} s for {fewest} steps here, and {max(self.left, 0):.0f} s for them",
+                hint="give more seconds to adapt, use a GPU, or do not adapt",
+            )
+
+
+def rehearse(model: Model, how: Adapting, *, device: str = "auto", precision: str = "auto") -> None:
+    """See in advance that there is time to adapt a model to a scan; it is put on the device.
+
+    Raises
+    ------
+    ResourceError
+        If there is not.
+    """
+    place = choose_device(device)
+    model.network.to(place)
+    Adapter(model, how, place, half=choose_precision(precision, place) == "bf16")

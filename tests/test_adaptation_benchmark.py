@@ -1,0 +1,71 @@
+"""The benchmark of adapting: every method on every case, what each says of itself, and the tables."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from benchmarks import adaptation, compare
+from medidiff.io import write_nifti
+from medidiff.models import load_model
+from medidiff.volume import Geometry, Volume
+from tests.toy import make_model
+
+
+def brain(seed):
+    shape = (28, 26, 30)
+    grid = np.indices(shape) - (np.array(shape) - 1).reshape(3, 1, 1, 1) / 2
+    texture = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 1.2)
+    array = np.where((grid**2).sum(0) < 12**2, 100 + 200 * texture, 0).clip(0).astype(np.float32)
+    return Volume(array, Geometry(shape, np.eye(4)))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Two heads of two sites, one kind of slices, two parts."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    for name, heads in {"val": ("ds000011_sub-90_T1w", "niimath_T1w"), "fit": ("ds000011_sub-01_T1w",)}.items():
+        (folder / name).mkdir()
+        for seed, head in enumerate(heads):
+            write_nifti(brain(seed), folder / name / f"{head}.nii.gz", description="test")
+    model = make_model(folder / "toy", blind_start=True)
+    told = ["--data", folder / "val", "--fit-data", folder / "fit", "--output", folder / "out", "--model", model]
+    few = ["--spacing", 4, "--profile", "rect", "--steps", 1, "--device", "cpu", "--left-out", "ds000011"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compare, "DC_GRID", (1e-3, 1e-2, 1e-1))
+        patch.setattr(compare, "TV_GRID", (1e-5, 1e-4, 1e-3))
+        for part in ("1/2", "2/2"):
+            adaptation.main([str(word) for word in (*told, *few, "--part", part)])
+    return folder / "out"
+
+
+def test_every_method_has_a_row_of_every_case(run):
+    rows = adaptation.read(run)
+    assert len(rows) == 2 * 7
+    assert {row["method"] for row in rows} >= set(adaptation.METHODS)
+    assert all(np.isfinite(float(row["psnr"])) and float(row["seconds"]) >= 0 for row in rows)
+    assert {(row["head"], row["site"]) for row in rows} == {
+        ("ds000011_sub-90_T1w", "left out"),
+        ("niimath_T1w", "known"),
+    }
+
+
+def test_adaptations_say_what_they_did_and_the_network_from_nothing_gets_longer(run):
+    rows = adaptation.read(run)
+    steps = {row["method"]: row["steps"] for row in rows}
+    assert (steps["adapted"], steps["self-supervised"], steps["TV"]) == ("1", "5", "")
+    assert all(row["used"] in ("True", "False") and row["foretold"] for row in rows if row["steps"])
+
+
+def test_the_summary_has_all_parts_and_reckons_from_the_same_cases(run):
+    text = (run / "summary.md").read_text()
+    rows = {(row["head"], row["method"]): float(row["psnr"]) for row in adaptation.read(run)}
+    gains = [rows[head, "adapted"] - rows[head, "ours"] for head in ("ds000011_sub-90_T1w", "niimath_T1w")]
+    (line,) = [line for line in text.splitlines() if line.startswith("| all | all | all | 2 |")]
+    assert f"{np.mean(gains):+.2f} ({min(gains):+.2f})" in line
+    assert "ds000011_sub-90_T1w | " in text
+
+
+def test_an_untrained_network_leaves_the_upsampled_scan_as_it_is(tmp_path):
+    network = adaptation.untrained(load_model(make_model(tmp_path / "toy"))).network
+    assert not network(torch.zeros(1, 1, 8, 8, 8), torch.rand(1, 4, 8, 8, 8), torch.rand(1, 11), torch.ones(1)).any()
