@@ -27,6 +27,7 @@ from medidiff.io import read_nifti
 from medidiff.kspace import KSpace
 from medidiff.metrics import data_range_of, head_region, nmse, psnr, ssim_slices
 from medidiff.models import load_model
+from medidiff.physics.espirit import CROP, KERNEL
 from medidiff.physics.fourier import middle
 from medidiff.physics.noise import head_brightness
 from medidiff.tasks import reconstruct, simulate_kspace
@@ -193,7 +194,7 @@ def _dds(given: argparse.Namespace, evaluations: int) -> Method:
     prior = prior_of(given.model, Asked(), device=device, progress=lambda share: None)
 
     def run(case: Case) -> tuple[Image, float]:
-        scan = measure(case.scan, coils=12, kernel=6, crop=0.8, noise=None, seed=0, device=device)
+        scan = measure(case.scan, coils=12, kernel=KERNEL, crop=CROP, noise=None, seed=0, device=device)
         images = dds(scan, prior, evaluations=evaluations)
         image = torch.linalg.vector_norm(images, dim=0).cpu().numpy()
         return image, scan.residual(images) / scan.allowed

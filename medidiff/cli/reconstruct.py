@@ -83,7 +83,7 @@ class Request:
     "--coils", type=click.IntRange(min=1), default=12, show_default=True, metavar="N", help="Compress more to so many."
 )
 @click.option(
-    "--kernel", type=click.IntRange(min=2), default=6, show_default=True, metavar="N", help="Edge of ESPIRiT's blocks."
+    "--kernel", type=click.IntRange(min=2), default=5, show_default=True, metavar="N", help="Edge of ESPIRiT's blocks."
 )
 @click.option(
     "--crop",

@@ -114,9 +114,13 @@ def measure(
 
 
 def _found(data: Tensor, mask: Tensor, encoded: tuple[int, ...], kernel: int, crop: float, seed: int) -> Maps:
+    """Maps found plane by plane: of a volume, in the planes that are left after the transform along its readout."""
     if bool(mask.all()):
         return Maps(None, "none needed: fully sampled", {})
-    return choose_maps(data, mask, axes=encoded, kernel=kernel, crop=crop, seed=seed)
+    ranked = sorted(encoded, key=lambda axis: mask.shape[axis] == 1)
+    axes = sorted(ranked[: max(2, sum(mask.shape[axis] > 1 for axis in encoded))])
+    planes = Fourier([axis for axis in encoded if axis not in axes]).adjoint(data)
+    return choose_maps(planes, mask, axes=axes, kernel=kernel, crop=crop, seed=seed)
 
 
 def _cropped(

@@ -58,6 +58,27 @@ def test_no_method_returns_less_than_zeros_however_few_lines_calibrate(calibrati
     assert nmse(found, head().numpy()) < 1.05 * nmse(plain, head().numpy())
 
 
+def test_a_volume_is_reconstructed_as_the_stack_that_it_is_after_its_readout(method):
+    """Maps, too, are found plane by plane: with few planes, blocks of three axes find none."""
+    shape = (48, 40, 6)
+    volume = scan(noise=0.01, shape=shape, axes=(0, 1, 2), meta={"noise_sd": 0.01})
+    planes = Fourier((2,)).adjoint(torch.from_numpy(volume.data)).numpy()
+    stack = KSpace(planes, volume.geometry, (0, 1), volume.mask, meta=volume.meta)
+    one, other = (reconstruct(known, method, device="cpu") for known in (volume, stack))
+    assert one.provenance["kspace"]["maps"] == other.provenance["kspace"]["maps"]
+    if method != "l1-wavelet":  # of a volume the wavelets have three axes
+        np.testing.assert_allclose(one.volume.array, other.volume.array, atol=1e-4)
+
+
+def test_points_of_a_volume_of_few_planes_are_explained_as_far_as_the_noise():
+    shape, noise = (96, 80, 6), 0.01
+    truth = Volume(head(shape).numpy(), grid(shape))
+    known = simulate_kspace(truth, mask="poisson", acceleration=4, calibration=14, noise=noise, axis="z")
+    found = reconstruct(known, "cg-sense", device="cpu").provenance
+    assert found["kspace"]["maps"].startswith("ESPIRiT")
+    assert 0.8 < found["data_residual"]["over_noise"] < 1.2
+
+
 def test_coils_that_share_nothing_are_warned_of_and_taken_one_by_one():
     rng = np.random.default_rng(0)
     data = (rng.standard_normal((4, *SHAPE)) + 1j * rng.standard_normal((4, *SHAPE))).astype(np.complex64)
