@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.compare import Clock, recorded
 from benchmarks.coverage import Spread, coverage, decile_coverage, fit_factor, load_spreads, save_spread, spread_of
-from benchmarks.reconstruction import Case, cases_of, scored
+from benchmarks.reconstruction import SLICES, Case, cases_of, scored
 from medidiff.models import Model, load_model
 from medidiff.tasks import reconstruct
 
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     given.output.mkdir(parents=True, exist_ok=True)
     model = load_model(given.model)
     folders = {"calibration": given.calibration, "scored": given.data}
-    work = [(role, spec) for role, folder in folders.items() for spec in cases_of(sorted(folder.glob("*.nii*")))]
+    heads = {role: sorted(folder.glob("*.nii*")) for role, folder in folders.items()}
+    work = [(role, spec) for role, paths in heads.items() for spec in cases_of(paths, slices=given.slices)]
     with recorded(given.output / f"samples-{given.part}.csv", COLUMNS) as rows:
         for role, spec in Clock(given.budget).within(work[given.part - 1 :: given.parts], "samples"):
             for row in _drawn(spec.measured(), role, model, given):
@@ -141,6 +142,7 @@ def _arguments(arguments: Iterable[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--model", default="recon-brain")
     parser.add_argument("--samples", type=int, default=SAMPLES)
+    parser.add_argument("--slices", type=int, default=SLICES, help="of each head")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--budget", type=float, default=float("inf"), help="seconds")
     parser.add_argument("--part", default="1/1", help="this share of the cases, such as 2/3")

@@ -69,10 +69,10 @@ class Case:
         return told | {"acceleration": self.acceleration, "noise": self.noise}
 
 
-def cases_of(paths: Sequence[Path]) -> list["Spec"]:
-    """List every mask and acceleration of each head; the noise goes through its levels."""
+def cases_of(paths: Sequence[Path], *, slices: int = SLICES) -> list["Spec"]:
+    """List every mask and acceleration of so many slices of each head; the noise goes through its levels."""
     kinds = list(enumerate(product(ACCELERATIONS, MASKS)))
-    return [Spec(path, number, acceleration, mask) for path in paths for number, (acceleration, mask) in kinds]
+    return [Spec(path, number, acceleration, mask, slices) for path in paths for number, (acceleration, mask) in kinds]
 
 
 class Spec(NamedTuple):
@@ -82,10 +82,11 @@ class Spec(NamedTuple):
     number: int
     acceleration: float
     mask: str
+    slices: int
 
     def measured(self) -> Case:
         """Measure it."""
-        truth, region, listed, bright = _stack(self.path)
+        truth, region, listed, bright = _stack(self.path, self.slices)
         noise = NOISES[self.number % len(NOISES)]
         scan = simulate_kspace(
             truth,
@@ -101,7 +102,7 @@ class Spec(NamedTuple):
 
 
 @lru_cache(1)
-def _stack(path: Path) -> tuple[Volume, NDArray[np.bool_], tuple[int, ...], float]:
+def _stack(path: Path, slices: int) -> tuple[Volume, NDArray[np.bool_], tuple[int, ...], float]:
     """Axial slices about the middle of the head, across the axis nearest to head-foot.
 
     Of even size: with odd ones BART's maps or images go wrong, though its transform is the same as ours.
@@ -115,7 +116,7 @@ def _stack(path: Path) -> tuple[Volume, NDArray[np.bool_], tuple[int, ...], floa
     region = head_region(array)
     step = max(1, round(APART / geometry.spacing[2]))
     centre = int(np.median(np.argwhere(region.any((0, 1)))))
-    listed = tuple(int(z) for z in centre + step * (np.arange(SLICES) - SLICES // 2) if 0 <= z < array.shape[2])
+    listed = tuple(int(z) for z in centre + step * (np.arange(slices) - slices // 2) if 0 <= z < array.shape[2])
     affine = geometry.affine.copy()
     affine[:3, 2] *= step
     affine[:3, 3] = geometry.world(np.array([0, 0, listed[0]]))
