@@ -96,3 +96,16 @@ def test_there_are_as_many_scans_as_asked_for_and_they_differ(path, tmp_path):
     before = made[0].stat().st_mtime_ns
     assert gpu_batches.made([path], tmp_path / "in", 2) == made
     assert made[0].stat().st_mtime_ns == before
+
+
+def test_tables_tell_means_and_the_worst_case(tmp_path):
+    from benchmarks import kspace_tables
+
+    rows = ["head,slices,mask,acceleration,noise,method,psnr,ssim,nmse,psnr_head,residual_over_noise,seconds"]
+    for head_name, ours, theirs in (("a", 31.0, 29.0), ("b", 30.0, 30.5)):
+        rows += [f"{head_name},1 2,random,4.0,0.01,ours,{ours},0.9,0.01,{ours},1.0,2"]
+        rows += [f"{head_name},1 2,random,4.0,0.01,theirs,{theirs},0.9,0.01,{theirs},nan,2"]
+    (tmp_path / "reconstruction-1.csv").write_text("\n".join(rows) + "\n")
+    lines = list(kspace_tables.tables(kspace_tables.cases_in([tmp_path]), "ours", "theirs"))
+    assert "| 4.0 | random | ours | 2 | 30.50 | 30.50 | 0.9000 | 0.0100 | 1.00 | 2.00 |" in lines
+    assert "| 4.0 | all | 2 | +0.75 (-0.50) | +0.75 (-0.50) |" in lines
