@@ -44,13 +44,23 @@ class Agreement:
         explained = (power(left) - self.power * self._once) / self._twice.clamp_min(1e-30)
         return explained.clamp_min(TRUSTED * self.power)
 
-    def __call__(self, proposal: Tensor) -> Tensor:
-        """``(..., set, x, y, z)``: the proposal, pulled to the data."""
+    def __call__(self, proposal: Tensor, *, y: Tensor | None = None) -> Tensor:
+        """``(..., set, x, y, z)``: the proposal, pulled to the data, or with the same weight to others in their place.
+
+        Where the proposal is a sample of the prior's, data with fresh noise on them make it one of the posterior's
+        (perturb and optimise; Orieux 2012); the data themselves would leave samples too close together.
+        """
         weight = self.power / self.variance(proposal).clamp_min(1e-30)
+        data = self.y if y is None else y
         x, _ = conjugate_gradients(
-            self.operator, self.y, start=proposal, weight=weight, iterations=ITERATIONS, tolerance=1e-4
+            self.operator, data, start=proposal, weight=weight, iterations=ITERATIONS, tolerance=1e-4
         )
         return x
+
+    def noisier(self, generator: torch.Generator) -> Tensor:
+        """``(..., coil, x, y, z)``: the data, once more as noisy, where they were measured."""
+        draw = torch.view_as_complex(torch.randn((*self.y.shape, 2), generator=generator)).to(self.y.device)
+        return self.y + (self.power / 2).sqrt() * draw * (self.y != 0)
 
 
 def _probe(like: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ def determined(
 
 def _smoothed(share: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Average over the voxels about each along ``axes``, fewer at the edges."""
-    width = [SMOOTHED if axis in axes else 1 for axis in range(3)]
+    odd = [(min(SMOOTHED, n) - 1) // 2 * 2 + 1 for n in share.shape[-3:]]
+    width = [odd[axis] if axis in axes else 1 for axis in range(3)]
     padding = [n // 2 for n in width]
     return avg_pool3d(share[None], width, stride=1, padding=padding, count_include_pad=False)[0]

@@ -7,6 +7,7 @@ Samples are drawn by the shared sampler given the last image, with the same agre
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,18 +159,20 @@ def brightness(images: Tensor) -> float:
 
 
 def _drawn(network: "Network", agree: Agreement, image: Tensor) -> Tensor:
-    """``(k, m, set, a, b, d)``: samples of what the image may be, each pulled to the data in every step."""
+    """``(k, m, set, a, b, d)``: samples of what the image may be, each pulled to data with noise of its own."""
     unit, denoise = network.about(image, network.prior.passes)
-
-    def agreeing(r: Tensor, t: Tensor) -> Tensor:
-        return (agree(image + unit * denoise(r, t)) - image) / unit
-
     generator = torch.Generator().manual_seed(network.prior.seed)
     found = []
     for _ in range(network.prior.samples):
         noise = torch.view_as_complex(torch.randn((1, *image.shape, 2), generator=generator)).to(image.device)
+        agreeing = _agreeing(denoise, partial(agree, y=agree.noisier(generator)), image, unit)
         found.append(image + unit * sample(agreeing, noise, times(network.prior.steps)))
     return torch.cat(found)
+
+
+def _agreeing(denoise: Denoiser, agree: Callable[[Tensor], Tensor], image: Tensor, unit: float) -> Denoiser:
+    """Give the denoiser of residuals to an image whose answers agree with the data."""
+    return lambda r, t: (agree(image + unit * denoise(r, t)) - image) / unit
 
 
 class Network:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from medidiff.physics import Agreement, conjugate_gradients
+from medidiff.physics import Agreement, Fourier, conjugate_gradients
 from medidiff.physics.sense import encoding
 from tests.physics.heads import coils, lines
 
@@ -74,3 +74,29 @@ def test_each_of_a_batch_has_a_weight_of_its_own(operator, truth):
 def test_the_step_is_the_same_every_time(operator, truth):
     (one, proposal), (other, _) = (scene(operator, truth, noise=0.02, wrong=0.1) for _ in range(2))
     assert torch.equal(one(proposal), other(proposal))
+
+
+@pytest.mark.parametrize(("noise", "wide"), [(0.1, 0.1), (0.05, 0.2)])
+def test_samples_of_the_prior_become_samples_of_the_posterior(noise, wide):
+    """One coil, half of k-space: a measured sample's variance is s^2 v / (s^2 + v), any other's is v."""
+    mask = lines(40, acceleration=2)
+    single = encoding(mask, None, axes=(0, 1))
+    mean = coils(SHAPE, number=1)[0]
+    agree, _ = scene(single, mean + wide * randn(mean, 4), noise=noise, wrong=0.0)
+    generator = torch.Generator().manual_seed(0)
+    proposals = [mean + wide * randn(mean, 10 + k) for k in range(24)]
+    drawn = torch.stack([agree(x, y=agree.noisier(generator)) for x in proposals])
+    spread = Fourier((0, 1)).forward(drawn).var(0).abs()
+    measured, other = spread[:, :, mask[0, :, 0]].mean(), spread[:, :, ~mask[0, :, 0]].mean()
+    assert float(other) == pytest.approx(wide**2, rel=0.1)
+    assert float(measured) == pytest.approx(noise**2 * wide**2 / (noise**2 + wide**2), rel=0.25)
+    same = torch.stack([agree(x) for x in proposals])
+    assert float(Fourier((0, 1)).forward(same).var(0).abs()[:, :, mask[0, :, 0]].mean()) < 0.5 * float(measured)
+
+
+def test_what_was_not_measured_stays_zero_however_noisy(operator, truth):
+    agree, _ = scene(operator, truth, noise=0.02, wrong=0.0)
+    noisier = agree.noisier(torch.Generator().manual_seed(0))
+    assert bool((noisier[agree.y == 0] == 0).all())
+    added = (noisier - agree.y)[agree.y != 0]
+    assert float(added.abs().square().mean().sqrt()) == pytest.approx(0.02, rel=0.05)

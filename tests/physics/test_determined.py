@@ -55,3 +55,13 @@ def test_single_coils_determine_what_they_sampled():
         half, half.forward(torch.ones(1, *SHAPE, dtype=torch.complex64)), noise=0, brightness=1, axes=(0, 1)
     )
     assert float(share.mean()) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_volumes_of_few_planes_have_shares_too(depth):
+    shape = (12, 10, depth)
+    volume = encoding(lines(10, acceleration=2, calibration=2), coils(shape, number=4)[1], axes=(0, 1, 2))
+    y = volume.forward(torch.ones(1, *shape, dtype=torch.complex64))
+    share = determined(volume, y, noise=0.01, brightness=1, axes=(0, 1, 2))
+    assert share.shape == (1, *shape)
+    assert 0 <= float(share.min()) <= float(share.max()) <= 1
