@@ -7,6 +7,7 @@ also where a profile reaches past the field of view.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -115,7 +116,12 @@ class SliceProfile(LinearOperator):
         inside = np.diff(PROFILES[self.profile](np.array([-0.5, 0.5])))
         return 1 - float(inside[0])
 
-    @property
+    @cached_property
+    def spectra(self) -> tuple[tuple[Tensor, Tensor] | None, ...]:
+        """Eigenvalues and eigenvectors of ``A A^T`` along each axis, None where nothing is lost."""
+        return tuple(None if m is None else tuple(torch.linalg.eigh(m @ m.T)) for m in self.matrices)
+
+    @cached_property
     def norm(self) -> float:
         """Largest singular value; about 1 over the square root of the ratio of voxel volumes."""
         norms = [float(torch.linalg.matrix_norm(m, 2)) for m in self.matrices if m is not None]

@@ -39,11 +39,11 @@ class _Spectrum:
 def _spectrum(operator: SliceProfile, like: Tensor) -> _Spectrum:
     vectors: list[Tensor | None] = []
     values = torch.ones((1, 1, 1), dtype=torch.float64)
-    for axis, matrix in enumerate(operator.matrices):
-        if matrix is None:
+    for axis, spectrum in enumerate(operator.spectra):
+        if spectrum is None:
             vectors.append(None)
             continue
-        eigenvalues, basis = torch.linalg.eigh(matrix @ matrix.T)
+        eigenvalues, basis = spectrum
         vectors.append(basis.to(device=like.device, dtype=like.dtype))
         values = values * eigenvalues.clamp_min(0).reshape([-1 if a == axis else 1 for a in range(3)])
     return _Spectrum((vectors[0], vectors[1], vectors[2]), values.to(like.device, like.real.dtype))
