@@ -55,14 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> Path:
 def _drawn(case: Case, role: str, model: Model, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Keep the spread of a case; give the scores of its mean and of one sample."""
     found = reconstruct(case.scan, "diffusion", model=model, samples=given.samples, device=given.device)
-    one = reconstruct(case.scan, "diffusion", model=model, samples=1, detail=1.0, device=given.device)
     assert found.uncertainty is not None  # noqa: S101 - for the type checker
     spread = (found.uncertainty.array / float(model.card.get("spread_factor", 1.0))).astype(np.float32)
     facts = {**case.facts(), "role": role}
     save_spread(
         given.output, facts, role, spread_of(found.volume.array, spread, case.truth.array, case.region), named=KINDS
     )
-    for name, result in (("mean", found), ("one sample", one)):
+    results = {"mean": found}
+    if not given.mean_only:
+        results["one sample"] = reconstruct(case.scan, "diffusion", model=model, detail=1.0, device=given.device)
+    for name, result in results.items():
         scores = {"psnr_head": scored(case, result.volume.array)["psnr_head"], "gradient": _gradient(case, result)}
         over = result.provenance["data_residual"]["over_noise"]
         yield {**facts, "method": name, **scores, "residual_over_noise": over}
@@ -143,6 +145,7 @@ def _arguments(arguments: Iterable[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="recon-brain")
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--slices", type=int, default=SLICES, help="of each head")
+    parser.add_argument("--mean-only", action="store_true", help="do not score single samples")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--budget", type=float, default=float("inf"), help="seconds")
     parser.add_argument("--part", default="1/1", help="this share of the cases, such as 2/3")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import uniform_filter
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -29,6 +30,9 @@ from medidiff.tasks.result import Result
 from medidiff.volume import Volume
 
 __all__ = ["reconstruct"]
+
+AVERAGED = 3
+"""Voxels along each edge of a plane over which the variance of samples is averaged."""
 
 
 def reconstruct(
@@ -172,11 +176,15 @@ def _volume(kspace: KSpace, images: Tensor, complex_image: bool) -> Volume:
 
 
 def _uncertainty(kspace: KSpace, estimate: Estimate) -> Volume | None:
-    """Standard deviation of the samples' magnitudes, if there are two or more."""
+    """Standard deviation of the samples' magnitudes, if there are two or more.
+
+    Its variance is averaged over the neighbours in plane, because samples are few.
+    """
     if estimate.samples is None or len(estimate.samples) < 2:
         return None
     drawn = [_volume(kspace, images, complex_image=False) for images in estimate.samples]
-    spread = np.stack([one.array for one in drawn]).std(0, ddof=1)
+    variance = np.stack([one.array for one in drawn]).var(0, ddof=1)
+    spread = np.sqrt(uniform_filter(variance, [AVERAGED if axis in kspace.encoded[:2] else 1 for axis in range(3)]))
     return Volume(spread.astype(np.float32), drawn[0].geometry, drawn[0].meta)
 
 
