@@ -123,6 +123,7 @@ def reconstruct(
     images = _combined(measurement, estimate) if complex_image else estimate.images
     volume = _volume(kspace, images, complex_image)
     before, after, told = _residuals(measurement, estimate)
+    inferred = None if prior is None else _inferred(kspace, measurement)
     options = {"method": method, "iterations": estimate.iterations, "seed": seed}
     options |= {"weight": weight} if method == "l1-wavelet" else {}
     options |= {} if prior is None else prior.told() | {"detail": detail}
@@ -139,7 +140,6 @@ def reconstruct(
         "peak_memory_mb": round(peak_memory_mb(where)),
         "versions": _versions(),
     }
-    inferred = None if prior is None else _inferred(kspace, measurement)
     return Result(volume, _uncertainty(kspace, estimate), before, after, provenance, inferred)
 
 
