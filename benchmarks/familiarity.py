@@ -26,6 +26,7 @@ from benchmarks.cases import SHARP, Case, Head, Spec, cropped, load_heads, measu
 from benchmarks.compare import Clock, recorded
 from benchmarks.corruptions import ALIEN, HARMLESS, Corruption
 from benchmarks.familiar_ranges import alarm_rate, choose_margin, detections, ranges
+from benchmarks.methods import enhanced
 from benchmarks.tables import table
 from medidiff.io.nifti import read_nifti
 from medidiff.models import Model, load_model
@@ -171,16 +172,7 @@ def _figures(case: Case, unit: float) -> dict[str, float]:
 
 def _answer(case: Case, unit: float, model: Model, task: Task) -> dict[str, float]:
     """Figures of the network's answer in a box, in units of the whole head's brightness."""
-    result = super_resolve(
-        case.volume,
-        model,
-        like=case.spec.head.volume.geometry,
-        axis="auto" if case.spec.axis is None else "xyz"[case.spec.axis],
-        profile=case.spec.profile,
-        noise=task.noise * unit,
-        samples=task.samples,
-        device=str(case.y.device),
-    )
+    result = enhanced(case, model, task.noise * unit, samples=task.samples)
     told = result.provenance["familiarity"]
     brighter = float(np.log2(head_brightness(case.volume.array) / unit))
     figures = {"correction": told["correction"] + brighter, "contradiction": told["contradiction"]}

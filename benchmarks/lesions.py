@@ -23,13 +23,13 @@ from benchmarks.cases import Case, Spec, cropped, load_heads, measure, specs_of
 from benchmarks.compare import DC_GRID, Clock, recorded
 from benchmarks.lesion_picture import draw
 from benchmarks.lesion_tables import lesion_summary
+from benchmarks.methods import enhanced
 from benchmarks.tables import IDENTITY, OURS
 from medidiff.evaluation.baselines import cubic_dc
 from medidiff.evaluation.blobs import Detector, invented
 from medidiff.evaluation.lesions import SIZES, Lesion, painted, recovered, scattered, tissue
 from medidiff.models import load_model
 from medidiff.physics import project
-from medidiff.tasks import super_resolve
 from medidiff.tasks.device import choose_device
 
 __all__ = ["CUBIC", "INVERSE", "Enhance", "enhancer", "main", "methods_of", "probe"]
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
 
 def _run(options: argparse.Namespace) -> None:
     device, clock = choose_device(options.device), Clock(options.budget)
-    ours = enhancer(options.model, device, options.detail)
+    ours = enhancer(options.model, options.detail)
     part, parts = (int(n) for n in options.part.split("/"))
     heads = [
         cropped(head, options.crop) if options.crop else head for head in load_heads(options.data, limit=options.limit)
@@ -80,21 +80,12 @@ def _run(options: argparse.Namespace) -> None:
             )
 
 
-def enhancer(name: str, device: torch.device, detail: float = 0.0) -> Enhance:
+def enhancer(name: str, detail: float = 0.0) -> Enhance:
     """Our posterior mean on the truth's grid, noise-free; with ``detail`` 1 a sample."""
     model = load_model(name)
 
     def enhance(case: Case) -> Array:
-        result = super_resolve(
-            case.volume,
-            model,
-            like=case.spec.head.volume.geometry,
-            axis="auto" if case.spec.axis is None else "xyz"[case.spec.axis],
-            profile=case.spec.profile,
-            noise=0.0,
-            detail=detail,
-            device=str(device),
-        )
+        result = enhanced(case, model, detail=detail)
         return result.volume.array
 
     return enhance

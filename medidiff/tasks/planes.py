@@ -9,7 +9,7 @@ from medidiff.physics.linop import LinearOperator
 from medidiff.physics.sense import encoding
 from medidiff.tasks.measurement import Measurement
 
-__all__ = ["Planes", "first_estimate", "planes_of"]
+__all__ = ["Planes", "first_estimate", "plane_order", "planes_of"]
 
 FIRST_ITERATIONS = 10
 """Of conjugate gradients for the image that the first pass starts from, unless the noise is reached before."""
@@ -65,7 +65,7 @@ class Planes:
 
 def planes_of(measurement: Measurement) -> Planes:
     """Cut along the two axes in which most is missing, so that the network sees all of what an alias folds."""
-    order = _order(measurement)
+    order = plane_order(measurement)
     apart = order[2] not in measurement.axes
     turned = [axis + 1 for axis in order]
     y = measurement.y.permute(0, *turned)
@@ -83,8 +83,8 @@ def planes_of(measurement: Measurement) -> Planes:
     return Planes(encoding(mask, maps, axes=axes), y.contiguous(), order, apart, share)
 
 
-def _order(measurement: Measurement) -> tuple[int, int, int]:
-    """Undersampled axes first, then encoded ones, then the longest; the axis across comes last."""
+def plane_order(measurement: Measurement) -> tuple[int, int, int]:
+    """The two axes of the planes, undersampled ones before encoded before long ones, and the axis across."""
     shape = measurement.y.shape[-3:]
     ranked = sorted(range(3), key=lambda a: (a not in measurement.axes, a not in measurement.encoded, -shape[a]))
     first, second = sorted(ranked[:2])

@@ -24,6 +24,7 @@ from medidiff.physics.receive import resized
 from medidiff.tasks.device import choose_device, forget_peak_memory, peak_memory_mb
 from medidiff.tasks.measurement import Measurement, measure
 from medidiff.tasks.methods import METHODS, Estimate, Settings, zero_filled
+from medidiff.tasks.planes import plane_order
 from medidiff.tasks.provenance import NOTICE
 from medidiff.tasks.refinement import Asked, brightness, prior_of
 from medidiff.tasks.result import Result
@@ -140,7 +141,7 @@ def reconstruct(
         "peak_memory_mb": round(peak_memory_mb(where)),
         "versions": _versions(),
     }
-    return Result(volume, _uncertainty(kspace, estimate), before, after, provenance, inferred)
+    return Result(volume, _uncertainty(kspace, measurement, estimate), before, after, provenance, inferred)
 
 
 def _check(method: str, *, iterations: int | None, **figures: float) -> None:
@@ -175,7 +176,7 @@ def _volume(kspace: KSpace, images: Tensor, complex_image: bool) -> Volume:
     return Volume(array.cpu().numpy(), geometry, meta)
 
 
-def _uncertainty(kspace: KSpace, estimate: Estimate) -> Volume | None:
+def _uncertainty(kspace: KSpace, measurement: Measurement, estimate: Estimate) -> Volume | None:
     """Standard deviation of the samples' magnitudes, if there are two or more.
 
     Its variance is averaged over the neighbours in plane, because samples are few.
@@ -184,7 +185,8 @@ def _uncertainty(kspace: KSpace, estimate: Estimate) -> Volume | None:
         return None
     drawn = [_volume(kspace, images, complex_image=False) for images in estimate.samples]
     variance = np.stack([one.array for one in drawn]).var(0, ddof=1)
-    spread = np.sqrt(uniform_filter(variance, [AVERAGED if axis in kspace.encoded[:2] else 1 for axis in range(3)]))
+    inplane = plane_order(measurement)[:2]
+    spread = np.sqrt(uniform_filter(variance, [AVERAGED if axis in inplane else 1 for axis in range(3)]))
     return Volume(spread.astype(np.float32), drawn[0].geometry, drawn[0].meta)
 
 

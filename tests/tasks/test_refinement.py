@@ -14,7 +14,9 @@ from medidiff.kspace import KSpace
 from medidiff.models import Model, as_channels, load_model, plane_view, residual_unit
 from medidiff.tasks import reconstruct
 from medidiff.tasks.measurement import measure
-from medidiff.tasks.planes import first_estimate, planes_of
+from medidiff.tasks.methods import Estimate
+from medidiff.tasks.planes import first_estimate, plane_order, planes_of
+from medidiff.tasks.reconstruction import _uncertainty
 from medidiff.tasks.refinement import Asked, brightness, prior_of, refine
 from tests.physics.heads import coils, grid, head, lines, measured
 from tests.toy import PLANE_CARD, make_model
@@ -41,6 +43,10 @@ def known(scan):
     return measure(
         replace(scan, maps=maps), coils=12, kernel=6, crop=0.8, noise=None, seed=0, device=torch.device("cpu")
     )
+
+
+def measure_plainly(volume):
+    return measure(volume, coils=12, kernel=5, crop=0.8, noise=None, seed=0, device=torch.device("cpu"))
 
 
 def asking(model, **told):
@@ -260,3 +266,22 @@ def test_a_model_of_another_task_is_refused(tmp_path):
 def test_brightness_is_that_of_the_head_and_never_zero():
     assert brightness(torch.zeros(4, 4)) > 0
     assert brightness(3 * head(SHAPE)) == pytest.approx(3 * float(head(SHAPE).max()), rel=0.05)
+
+
+@pytest.mark.parametrize("readout", [0, 1, 2])
+def test_the_spread_is_averaged_within_planes_and_not_across_them(readout):
+    shape = tuple(5 if axis == readout else 24 for axis in range(3))
+    _, _, y = measured(shape, number=4, axes=(0, 1, 2), noise=0.01)
+    a, b = (axis for axis in range(3) if axis != readout)
+    mask = np.zeros(shape, bool)
+    mask[tuple(slice(None) if axis in (a, readout) else slice(None, None, 2) for axis in range(3))] = True
+    mask[tuple(slice(None) if axis == readout else slice(6, 18) for axis in range(3))] = True
+    volume = KSpace(y.numpy() * mask, grid(shape), (0, 1, 2), mask, meta={"noise_sd": 0.01})
+    assert plane_order(measure_plainly(volume)) == (a, b, readout)
+    one = np.zeros((2, 1, *shape), np.float32)
+    one[1, 0, *(n // 2 for n in shape)] = 1
+    samples = Estimate(torch.zeros(1, *shape), samples=torch.from_numpy(one))
+    found = _uncertainty(volume, measure_plainly(volume), samples)
+    assert found is not None
+    assert np.count_nonzero(found.array) == 9
+    assert np.ptp(np.argwhere(found.array)[:, readout]) == 0
