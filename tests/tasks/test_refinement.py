@@ -12,6 +12,7 @@ from medidiff.diffusion import ConditionalUNet
 from medidiff.errors import ModelError, UsageError
 from medidiff.kspace import KSpace
 from medidiff.models import Model, as_channels, load_model, plane_view, residual_unit
+from medidiff.physics import Agreement
 from medidiff.tasks import reconstruct
 from medidiff.tasks.measurement import measure
 from medidiff.tasks.methods import Estimate
@@ -285,3 +286,11 @@ def test_the_spread_is_averaged_within_planes_and_not_across_them(readout):
     assert found is not None
     assert np.count_nonzero(found.array) == 9
     assert np.ptp(np.argwhere(found.array)[:, readout]) == 0
+
+
+def test_samples_are_pulled_to_data_with_fresh_noise(toy, monkeypatch):
+    drawn = refine(known(scan(noise=0.05)), asking(toy, passes=1, samples=1, detail=1.0, steps=2)).samples
+    monkeypatch.setattr(Agreement, "noisier", lambda agree, generator: agree.y)
+    plain = refine(known(scan(noise=0.05)), asking(toy, passes=1, samples=1, detail=1.0, steps=2)).samples
+    assert error(drawn[0]) != error(plain[0])
+    assert float(torch.linalg.vector_norm(drawn - plain)) > 0.01 * float(torch.linalg.vector_norm(plain))
