@@ -58,7 +58,8 @@ def blend(
     size = x.shape[-3:]
     edges = [min(tile, -(-n // multiple) * multiple) for n in size]
     for axis, (n, edge) in enumerate(zip(size, edges, strict=True), start=2):
-        x = x.index_select(axis, _mirrored(n, max(n, edge)).to(x.device))
+        if n < edge:
+            x = x.index_select(axis, _mirrored(n, edge).to(x.device))
     window = _window(edges, overlap).to(x.device)
     total = torch.zeros((1, 1, *x.shape[-3:]), device=x.device)
     weight = torch.zeros_like(total)

@@ -1,6 +1,7 @@
 """What runs in a worker: several cases in hand, so that one computes while others are read and written."""
 
 import os
+import sys
 import threading
 import time
 import traceback
@@ -19,6 +20,9 @@ __all__ = ["serve"]
 
 ADVANCE_SECONDS = 0.2
 """How often at most the progress within a case is sent."""
+SWITCH_SECONDS = 1e-4
+"""How long a thread may keep Python from the one that computes: at the usual 5 ms, one that is busy in Python makes a
+network's many small calls a hundred times as slow."""
 
 
 def serve(channel: Channel, terms: Terms, device: str, hands: int) -> None:
@@ -27,6 +31,7 @@ def serve(channel: Channel, terms: Terms, device: str, hands: int) -> None:
     Sent are ``(name, arguments)``: ``ready``, ``refused`` with a fault, or a method of
     `medidiff.batch.task.Teller`, with the name of the case in place of the case.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         work = terms.task.open(device)
     except Exception as error:

@@ -88,7 +88,7 @@ def _before(case: Case, manifest: Manifest, after: "Volume") -> "dict[str, Volum
         from medidiff.tasks import reconstruct
 
         return {"zero-filled": reconstruct(read_kspace(case.source), "zero-filled").volume}
-    from medidiff.tasks.grid import resample
+    from medidiff.tasks.resampling import resample
 
     scan = _scan(case, manifest)
     return {"input": scan, "cubic": resample(scan, after.geometry)}

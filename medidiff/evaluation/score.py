@@ -186,7 +186,7 @@ def fitted(prediction: Volume, truth: Truth, *, resample: bool) -> tuple[Volume,
         return same, REORDERED
     if not resample or gridless:
         raise _other_grid(_where(prediction), one, other)
-    from medidiff.tasks.grid import resample as resampled  # brings torch along, which nothing else here needs
+    from medidiff.tasks.resampling import resample as resampled  # brings torch along, which nothing else here needs
 
     outside = _outside(prediction, truth)
     if outside == 1:

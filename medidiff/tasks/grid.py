@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, spline_filter
 
 from medidiff.errors import AlreadySharp, ResourceError, UsageError
 from medidiff.volume import Geometry, Volume
@@ -19,7 +18,6 @@ __all__ = [
     "Plan",
     "plan_geometry",
     "plan_grids",
-    "resample",
     "slice_axis",
     "turned",
 ]
@@ -33,9 +31,6 @@ FEWEST_VOXELS = 4
 """Along each axis of an input; less is refused."""
 MOST_VOXELS = 2**28
 """In a grid to work on or to deliver on: 1 GiB in float32, of which inference needs several."""
-SPLINE_MARGIN = 6
-"""Voxels that continue a volume smoothly on each side, so that its spline does not feel where it ends."""
-
 Spacing = float | Sequence[float]
 Array = NDArray[np.float64]
 
@@ -168,18 +163,3 @@ def _mm(spacing: Sequence[float] | Array) -> str:
 def turned(volume: Volume, order: Sequence[int]) -> Volume:
     """Reorder the axes of a volume; every voxel stays where it is in space."""
     return Volume(volume.array.transpose(order), volume.geometry.permuted(order), volume.meta)
-
-
-def resample(volume: Volume, target: Geometry) -> Volume:
-    """Cubic B-spline interpolation by world coordinates; 0 outside the volume's field of view."""
-    array = np.empty(target.shape, dtype=np.float32)
-    plane = np.stack(np.meshgrid(*[np.arange(n) for n in target.shape[1:]], indexing="ij"), -1)
-    extended = np.pad(volume.array, SPLINE_MARGIN, mode="reflect", reflect_type="odd")
-    coefficients = spline_filter(extended, order=3, output=np.float32)
-    for i in range(target.shape[0]):
-        index = np.concatenate([np.full((*plane.shape[:2], 1), i), plane], -1)
-        where = volume.geometry.index(target.world(index))
-        outside = ((where < -0.5) | (where > np.array(volume.geometry.shape) - 0.5)).any(-1)
-        places = np.moveaxis(where + SPLINE_MARGIN, -1, 0)
-        array[i] = np.where(outside, 0, map_coordinates(coefficients, places, order=3, mode="mirror", prefilter=False))
-    return Volume(array, target, volume.meta)

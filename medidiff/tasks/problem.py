@@ -8,7 +8,8 @@ from torch import Tensor
 
 from medidiff.physics import SliceProfile, relative_residual
 from medidiff.physics.noise import denoised
-from medidiff.tasks.grid import Plan, resample, turned
+from medidiff.tasks.grid import Plan, turned
+from medidiff.tasks.resampling import resample
 from medidiff.volume import Geometry, Volume
 
 __all__ = ["Problem", "back", "problem_of", "resampled_residual", "spread_on"]

@@ -20,11 +20,12 @@ from medidiff.tasks.device import (
 )
 from medidiff.tasks.example import enhanced_plainly
 from medidiff.tasks.familiarity import appearance, familiarity_warnings
-from medidiff.tasks.grid import Plan, resample
+from medidiff.tasks.grid import Plan
 from medidiff.tasks.inference import Options, ask, options_of
 from medidiff.tasks.posing import posed
 from medidiff.tasks.problem import Problem, back, resampled_residual, spread_on
 from medidiff.tasks.provenance import provenance_of
+from medidiff.tasks.resampling import resample
 from medidiff.tasks.result import Result
 from medidiff.tasks.validity import validity_warnings
 from medidiff.volume import Geometry, Volume

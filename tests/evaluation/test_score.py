@@ -10,7 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from medidiff import metrics
 from medidiff.evaluation import evaluate, score_pair
 from medidiff.evaluation.preset import ALONG, PRESETS
-from medidiff.tasks.grid import resample
+from medidiff.tasks.resampling import resample
 from medidiff.volume import Geometry, Volume
 from tests.evaluation.making import GRID, folders, head, save
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 
 from medidiff.errors import AlreadySharp, MedidiffError, ResourceError, UsageError
 from medidiff.tasks import plan_geometry, plan_grids
-from medidiff.tasks.grid import MOST_VOXELS, SHARP_RATIO, TARGET_RANGE, resample, slice_axis, turned
+from medidiff.tasks.grid import MOST_VOXELS, SHARP_RATIO, TARGET_RANGE, slice_axis, turned
 from medidiff.volume import Geometry, Volume
 from tests.strategies import geometries, rotation
 
@@ -168,20 +168,3 @@ def test_turning_moves_no_voxel():
         volume = turned(Volume(part, geometry), (2, 0, 1))
         again = volume.geometry.world(np.moveaxis(np.indices(volume.geometry.shape), 0, -1))
         assert np.abs(again - volume.array[..., None]).min(-1).max() < 1e-4
-
-
-def test_resampling_is_linear_inside_and_zero_outside():
-    geometry = grid()
-    x, y, z = np.moveaxis(geometry.world(np.moveaxis(np.indices(geometry.shape), 0, -1)), -1, 0)
-    target = Geometry(
-        (9, 9, 9), np.diag([1.3, 1.3, 1.3, 1.0]) + np.pad(geometry.world([[10, 12, 3]]).T, ((0, 1), (3, 0)))
-    )
-    moved = resample(Volume(2 * x - 3 * y + z, geometry), target)
-    at = target.world(np.moveaxis(np.indices(target.shape), 0, -1))
-    where = geometry.index(at)
-    last = np.array(geometry.shape) - 1
-    inside = ((where >= 0) & (where <= last)).all(-1)
-    assert inside.any()
-    np.testing.assert_allclose(moved.array[inside], (at @ [2, -3, 1])[inside], atol=1e-3)
-    away = Geometry((3, 3, 3), np.diag([1.0, 1, 1, 1]) + np.pad(np.full((3, 1), 500.0), ((0, 1), (3, 0))))
-    assert not resample(Volume(x, geometry), away).array.any()
