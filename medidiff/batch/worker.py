@@ -20,13 +20,15 @@ __all__ = ["serve"]
 
 ADVANCE_SECONDS = 0.2
 """How often at most the progress within a case is sent."""
+COMPUTING = 2
+"""Cases that compute at once on a GPU: it works on one while the processor prepares or finishes the other."""
 SWITCH_SECONDS = 1e-4
 """How long a thread may keep Python from the one that computes: at the usual 5 ms, one that is busy in Python makes a
 network's many small calls a hundred times as slow."""
 
 
 def serve(channel: Channel, terms: Terms, device: str, hands: int) -> None:
-    """Open the task on a device, say so, and attempt what comes; ``hands`` cases at once, one of them computing.
+    """Open the task on a device, say so, and attempt what comes; ``hands`` cases at once, one or two of them computing.
 
     Sent are ``(name, arguments)``: ``ready``, ``refused`` with a fault, or a method of
     `medidiff.batch.task.Teller`, with the name of the case in place of the case.
@@ -39,7 +41,7 @@ def serve(channel: Channel, terms: Terms, device: str, hands: int) -> None:
         return
     channel.send(("ready", ()))
     jobs: SimpleQueue[Job] = SimpleQueue()
-    turn = threading.Lock()
+    turn = threading.Semaphore(COMPUTING if device.startswith("cuda") else 1)
     for _ in range(hands):
         threading.Thread(target=_hand, args=(jobs, channel, terms, work, turn, device), daemon=True).start()
     while True:
@@ -47,7 +49,7 @@ def serve(channel: Channel, terms: Terms, device: str, hands: int) -> None:
 
 
 def _hand(
-    jobs: "SimpleQueue[Job]", channel: Channel, terms: Terms, work: Work, turn: threading.Lock, device: str
+    jobs: "SimpleQueue[Job]", channel: Channel, terms: Terms, work: Work, turn: threading.Semaphore, device: str
 ) -> None:
     tell, reader = _Sender(channel), Reader()
     try:

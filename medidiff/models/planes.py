@@ -23,7 +23,7 @@ __all__ = [
 
 NOISE_UNIT = 0.01
 """Noise, in units of the image's brightness, that counts as 1 in "log2 noise"."""
-PASSES = (1.0, 0.65, 0.55)
+PASSES = (1.0, 0.65, 0.55, 0.5, 0.47, 0.45)
 """Typical error of the image that a pass starts from, relative to that of the first; later passes count as the last."""
 FINE, COARSE = 1.5, 5.0
 """Standard deviations in voxels of the blurs that part an image into what is coarse, finer and finest."""

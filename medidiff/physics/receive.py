@@ -13,6 +13,10 @@ __all__ = ["compressed", "covariance", "cropped", "measured_noise", "resized", "
 
 OUTERMOST = 0.05
 """Share of the measured samples, those farthest out, whose power is taken for noise."""
+STRETCH, FEWEST_PLACES = 0.05, 32
+"""Share of an axis that is looked at in one piece for air, and voxels that the axis must have at least."""
+NOTHING = 1e-2
+"""Less than this share of what the outermost samples tell is no noise, but an image that was cut out."""
 FEWEST_SAMPLES = 64
 """Samples that are needed to tell a noise level."""
 
@@ -55,10 +59,11 @@ def whitened(data: Tensor, noise: Tensor) -> tuple[Tensor, float]:
     return torch.einsum("ij,j...->i...", mixing, data), level
 
 
-def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> float:
-    """Standard deviation of a complex sample's noise, from the measured samples farthest from the centre.
+def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> tuple[float, str]:
+    """Standard deviation of a complex sample's noise, and where it was seen: the least of several upper bounds.
 
-    An upper bound: what signal there is so far out counts, too. The median over samples of their squared magnitude is
+    The samples farthest from the centre of k-space hold little signal. Where an axis is fully sampled, a stretch of air
+    along it holds none, whatever is missing along the others. The median over samples of their squared magnitude is
     ``sd^2 ln 2`` for complex Gaussian noise.
 
     Parameters
@@ -70,9 +75,19 @@ def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> float:
 
     Returns
     -------
-    float
-        In the data's unit; 0 if too little was measured to tell.
+    tuple
+        In the data's unit, 0 if too little was measured to tell; and the place, in words.
     """
+    far = _outermost(data, mask, axes)
+    bounds = [(far, "outermost samples")]
+    for axis in axes:
+        if mask.shape[axis] == 1 and data.shape[axis - 3] >= FEWEST_PLACES:
+            quiet = _quietest(data, mask, axis, least=NOTHING * far)
+            bounds += [(quiet, f"quietest part along {'xyz'[axis]}")] if quiet else []
+    return min(bounds)
+
+
+def _outermost(data: Tensor, mask: Tensor, axes: Sequence[int]) -> float:
     shape = data.shape[-3:]
     grids = [
         ((torch.arange(n) - n // 2) / max(n / 2, 1)).reshape([-1 if a == b else 1 for b in range(3)])
@@ -85,8 +100,26 @@ def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> float:
     if int(measured.sum()) < FEWEST_SAMPLES:
         return 0.0
     edge = _quantile(far[measured], 1 - OUTERMOST)
-    outer = data[:, measured & (far >= edge)].abs().square()
-    return float((outer.median(1).values / 0.6931).mean().sqrt())
+    return _level(data[:, measured & (far >= edge)].abs().square())
+
+
+def _quietest(data: Tensor, mask: Tensor, axis: int, *, least: float) -> float:
+    """Noise in that stretch of a fully sampled axis which has least; 0 if there is nothing: it was cut out, then."""
+    power = Fourier([axis]).adjoint(data).abs().square().movedim(axis - 3, 0)
+    rest = [n for a, n in enumerate(data.shape[-3:]) if a != axis]
+    places = power[:, :, mask.squeeze(axis).expand(rest)]
+    n, coils, _ = places.shape
+    wide = max(2, round(STRETCH * n))
+    levels = [
+        _level(places[first : first + wide].movedim(1, 0).reshape(coils, -1))
+        for first in range(0, n - wide + 1, wide // 2)
+    ]
+    return min(levels) if min(levels) > least else 0.0
+
+
+def _level(power: Tensor) -> float:
+    """Root mean noise power of ``(coil, n)`` samples, by their medians."""
+    return float((power.median(1).values / 0.6931).mean().sqrt())
 
 
 def _quantile(values: Tensor, share: float) -> float:

@@ -139,14 +139,14 @@ def _cropped(
 
 
 def _noise(kspace: KSpace, stated: float | None, level: float | None, data: Tensor, mask: Tensor) -> tuple[float, str]:
-    """Standard deviation of a sample and where it is from: stated, noise scan, file, or outermost samples."""
+    """Standard deviation of a sample and where it is from: stated, noise scan, file, or the samples themselves."""
     if stated is not None:
         return float(stated), "option"
     if level is not None:
         return level, "noise scan, whitened"
     if "noise_sd" in kspace.meta:
         return float(kspace.meta["noise_sd"]), "file"
-    return measured_noise(data, mask, axes=kspace.encoded), "outermost samples"
+    return measured_noise(data, mask, axes=kspace.encoded)
 
 
 def _normalised(maps: Tensor) -> Tensor:

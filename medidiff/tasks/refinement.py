@@ -34,6 +34,8 @@ from medidiff.tasks.planes import Planes, first_estimate, planes_of
 __all__ = ["Asked", "Network", "Prior", "Refined", "brightness", "prior_of", "refine"]
 
 PLANES_AT_ONCE = {"cpu": 1, "cuda": 16}
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes along which planes are mirrored in one pass after another: what a network prefers does not add up."""
 DEFAULT_PASSES = 4
 
 
@@ -186,7 +188,8 @@ class Network:
 
     def about(self, image: Tensor, refined: int) -> tuple[float, Denoiser]:
         """Unit of the residual to an image, and the denoiser of ``(k, m, set, a, b, d)`` residuals in that unit."""
-        listed = self.planes.listed(image) / self.bright
+        mirror = MIRRORS[refined % len(MIRRORS)]
+        listed = self.planes.listed(image).flip(mirror) / self.bright
         known: dict[str, Any] = {"acceleration": self._acceleration, "noise": self._noise, "refined": refined}
         numbers, unit = plane_numbers(coils=self._coils, **known), residual_unit(**known)
         maps, turn = plane_view(listed, unit=unit)
@@ -206,8 +209,8 @@ class Network:
         )
 
         def denoise(r: Tensor, t: Tensor) -> Tensor:
-            channels = as_channels(self.planes.listed(r) * turn)
+            channels = as_channels(self.planes.listed(r).flip(mirror) * turn)
             answer = ask(channels.flatten(1, 2), t).reshape(channels.shape)
-            return self.planes.unlisted(as_complex(answer) * turn.conj())
+            return self.planes.unlisted((as_complex(answer) * turn.conj()).flip(mirror))
 
         return unit * self.bright, denoise

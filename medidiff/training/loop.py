@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medidiff.diffusion import Noised, noised
+from medidiff.diffusion import ConditionalUNet, Noised, noised
 from medidiff.errors import ModelError
-from medidiff.models import Pairs, asked, build_network, save_model
+from medidiff.models import Pairs, asked, build_network, load_model, save_model
 from medidiff.training.lessons import lessons
 from medidiff.training.recipe import Optimisation, Recipe, read_recipe
 from medidiff.training.team import Team, join
@@ -97,8 +97,8 @@ class _State:
         self.recipe, self.team, self.step, self._started = recipe, team, 0, time.perf_counter()
         self.answer = torch.empty(0)
         self._before, place = 0.0, team.place
-        self.network = build_network(recipe.card).to(place)
         how = recipe.optimisation
+        self.network = (_started(recipe) if how.start else build_network(recipe.card)).to(place)
         compiled = how.compile and place.type == "cuda"
         self.forward: Callable[..., Tensor] = torch.compile(self.network) if compiled else self.network
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -163,6 +163,19 @@ class _State:
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelError("checkpoint is of another recipe", where=str(path), hint="use --fresh") from error
         self.average, self.step, self._before = state["average"], state["step"], state["seconds"]
+
+
+def _started(recipe: Recipe) -> ConditionalUNet:
+    """Build the network with a trained model's weights."""
+    start = recipe.optimisation.start
+    folder = recipe.path.parent / start
+    model = load_model(folder if folder.is_dir() else start)
+    network = build_network(recipe.card)
+    try:
+        network.load_state_dict(model.network.state_dict())
+    except RuntimeError as error:
+        raise ModelError("model to start from has another network", where=model.label) from error
+    return network
 
 
 def _asked(

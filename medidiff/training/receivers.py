@@ -23,6 +23,8 @@ POINTS, EXTENT = 24, 260.0
 """Samples and mm along each edge of the cube in which maps are kept; they are smooth."""
 FAMILIES = ("random", "equispaced", "points")
 """Masks of training. Gaussian ones are left out, to be tested on."""
+FINER, UNRULY = 0.4, 0.25
+"""Share of phases that have finer parts, and of those that are rough in some region."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,27 @@ class Receivers:
 
 
 def drawn_phase(rng: Generator, noise: torch.Generator, shape: Sequence[int], device: torch.device) -> Tensor:
-    """``(n, a, b)`` radians: smooth, now and then with finer parts."""
-    phase = torch.zeros((), device=device)
-    for knots, reach in ((4, rng.uniform(0, 3)), (9, rng.uniform(0, 0.6) if rng.random() < 0.3 else 0.0)):
-        coarse = torch.randn((1, 1, min(4, shape[0]), knots, knots), generator=noise, device=device)
-        phase = phase + reach * interpolate(coarse, size=tuple(shape), mode="trilinear", align_corners=True)[0, 0]
+    """``(n, a, b)`` radians: smooth, now and then with finer parts, or with a region of none that is smooth."""
+    phase = rng.uniform(0, 3) * _waves(noise, shape, (4, 4), device)
+    if rng.random() < FINER:
+        phase = phase + rng.uniform(0, 0.8) * _waves(noise, shape, (9, 9), device)
+    if rng.random() < UNRULY:
+        knots = [max(2, round(n / rng.uniform(1.5, 8))) for n in shape[1:]]
+        rough = rng.uniform(0.5, 3) * _waves(noise, shape, knots, device)
+        phase = phase + rough * _region(rng, shape[1:]).to(device)
     return phase + rng.uniform(0, 2 * np.pi)
+
+
+def _waves(noise: torch.Generator, shape: Sequence[int], knots: Sequence[int], device: torch.device) -> Tensor:
+    """``(n, a, b)``, interpolated between so many random numbers along each edge of a plane."""
+    coarse = torch.randn((1, 1, min(4, shape[0]), *knots), generator=noise, device=device)
+    return interpolate(coarse, size=tuple(shape), mode="trilinear", align_corners=True)[0, 0]
+
+
+def _region(rng: Generator, shape: Sequence[int]) -> Tensor:
+    """``(a, b)``, a spot that fades from 1 to 0, where blood flows or air is near."""
+    edges = [((torch.arange(n) - rng.uniform(0, n)) / (n * rng.uniform(0.05, 0.25))).square() for n in shape]
+    return torch.exp(-0.5 * (edges[0][:, None] + edges[1])).float()
 
 
 def drawn_mask(rng: Generator, receivers: Receivers, shape: Sequence[int], *, coils: int) -> Tensor:

@@ -53,6 +53,8 @@ class Optimisation:
     time.
 
     ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before.
+
+    ``start`` is a model that is trained further: a folder, relative to the recipe, or the name of a shipped one.
     """
 
     steps: int
@@ -67,6 +69,7 @@ class Optimisation:
     noisy_start: int = 0
     again: float = 0.0
     passes: int = 1
+    start: str = ""
     compile: bool = False
     checkpoint_every: int = 500
 

@@ -31,6 +31,8 @@ SHARE = 0.875
 """Edges of planes, in parts of the recipe's patch: one size, for which the network is compiled once."""
 COILS, ODDS = (1, 4, 8, 12), (0.1, 0.2, 0.45, 0.25)
 """Coils of a batch, and how often."""
+TINTED = 0.25
+"""Share of the heads whose tissues differ in phase, as fat does from water."""
 SHIFT = 12
 """Voxels that a head may lie off the middle of the field of view."""
 DARKEST = 0.02
@@ -168,7 +170,8 @@ def _measured(head: Head, receivers: Receivers, rng: Generator, shape: tuple[int
     device = head.voxels.device
     noise = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
     magnitude, distance = _planes(head, rng, noise, shape)
-    image = torch.polar(magnitude, drawn_phase(rng, noise, shape, device))
+    of_tissue = rng.uniform(-0.6, 0.6) if rng.random() < TINTED else 0.0
+    image = torch.polar(magnitude, drawn_phase(rng, noise, shape, device) + of_tissue * magnitude)
     maps = receivers.maps(rng, coils, shape, millimetres=distance)
     seen = maps * image
     mask = drawn_mask(rng, receivers, shape[1:], coils=coils).to(device)

@@ -3,6 +3,7 @@
 import os
 import time
 
+import numpy as np
 import pytest
 
 from medidiff.batch import Status, Way, processes, run
@@ -107,15 +108,14 @@ def test_a_worker_that_cannot_start_ends_the_run_with_one_line(tmp_path):
     assert [row["status"] for row in table(tmp_path / "out")] == ["not run"]
 
 
-def test_reading_and_writing_overlap_with_computing(tmp_path):
-    watcher = Memory()
-    work_through(named(tmp_path / "in", *"abc"), tmp_path / "out", odd_tasks.quick(0.7), watcher=watcher, hands=3)
+@pytest.mark.parametrize(("device", "most"), [("cpu", 1), ("cuda:0", 2)])
+def test_reading_and_writing_overlap_with_computing(tmp_path, device, most):
+    watcher, way = Memory(), {"devices": (device,), "hands": 4}
+    work_through(named(tmp_path / "in", *"abcd"), tmp_path / "out", odd_tasks.quick(0.7), watcher=watcher, **way)
     stages = [stage for _, stage in watcher.stages]
     assert stages[: stages.index("write")].count("wait") >= 2, "others were read while the first was computed"
-    computing = 0
-    for stage in stages:
-        computing += (stage == "compute") - (stage == "write")
-        assert computing <= 1, "one computes at a time"
+    computing = np.cumsum([(stage == "compute") - (stage == "write") for stage in stages])
+    assert computing.max() == most, "a GPU computes two cases at once, a processor one"
 
 
 def test_no_more_cases_are_in_hand_than_allowed(tmp_path):

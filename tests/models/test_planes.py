@@ -94,7 +94,7 @@ def unit(acceleration=4.0, noise=0.01, refined=0):
 
 
 def test_the_unit_grows_with_acceleration_and_noise_and_shrinks_from_pass_to_pass():
-    assert unit(acceleration=8) > unit() > unit(refined=1) > unit(refined=2) == unit(refined=7)
+    assert unit(acceleration=8) > unit() > unit(refined=1) > unit(refined=2) > unit(refined=5) == unit(refined=9)
     assert unit(noise=0.05) > unit() > unit(noise=0.0) > 0
     assert unit(noise=1e30) < 3
 

@@ -47,13 +47,39 @@ def test_noise_that_cannot_be_whitened_is_told():
 
 @pytest.mark.parametrize("noise", [0.05, 0.2])
 @pytest.mark.parametrize("mask", [torch.ones(1, 1, 1, dtype=torch.bool), lines()], ids=["full", "lines"])
-def test_noise_is_read_off_the_outermost_samples(noise, mask):
+def test_noise_is_read_off_the_samples(noise, mask):
     _, _, y = measured(noise=noise)
-    assert measured_noise(y * mask, mask, axes=(0, 1)) == pytest.approx(noise, rel=0.35)
+    assert measured_noise(y * mask, mask, axes=(0, 1))[0] == pytest.approx(noise, rel=0.35)
+
+
+def blurred_disc(shape=(96, 64), *, noise, cut=False):
+    """K-space of four coils, each of which sees a texture of its own in a disc: no sample is free of signal."""
+    x, y = (torch.linspace(-1, 1, n) for n in shape)
+    inside = (x[:, None] ** 2 + y**2 < 0.6)[None, ..., None]
+    seen = drawn((4, *shape, 1), dtype=torch.complex64) * inside
+    told = noise * drawn((4, *shape, 1), seed=1, dtype=torch.complex64)
+    return Fourier((0, 1)).forward(seen + (told * inside if cut else told))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_noise_is_read_off_air_along_a_fully_sampled_axis_where_every_sample_holds_signal(axis):
+    data = blurred_disc(noise=0.03).movedim(1, axis + 1)
+    mask = torch.zeros([1 if a == axis else n for a, n in enumerate(data.shape[1:])], dtype=torch.bool)
+    mask.view(-1)[::3] = True
+    found, where = measured_noise(data * mask, mask, axes=(0, 1))
+    assert found == pytest.approx(0.03, rel=0.05)
+    assert where == f"quietest part along {'xy'[axis]}"
+
+
+def test_air_that_was_cut_out_of_an_image_is_no_measure_of_noise():
+    mask = torch.ones(1, 64, 1, dtype=torch.bool)
+    found, where = measured_noise(blurred_disc(noise=0.03, cut=True), mask, axes=(0, 1))
+    assert found > 0.1
+    assert where == "outermost samples"
 
 
 def test_noise_is_unknown_where_too_little_was_measured():
-    assert measured_noise(torch.zeros(2, 8, 8, 1), torch.ones(1, 1, 1, dtype=torch.bool), axes=(0, 1)) == 0
+    assert measured_noise(torch.zeros(2, 8, 8, 1), torch.ones(1, 1, 1, dtype=torch.bool), axes=(0, 1))[0] == 0
 
 
 def test_virtual_coils_keep_what_dependent_coils_saw():

@@ -138,7 +138,8 @@ def test_a_noise_scan_whitens_and_tells_the_level():
     with_scan = KSpace(known.data, known.geometry, (0, 1), known.mask, noise=noise)
     better = reconstruct(with_scan, device="cpu").provenance["kspace"]
     assert better["noise"] == pytest.approx(0.05, rel=0.05)
-    assert (told["noise_from"], better["noise_from"]) == ("outermost samples", "noise scan, whitened")
+    assert better["noise_from"] == "noise scan, whitened"
+    assert told["noise_from"] in ("outermost samples", "quietest part along x", "quietest part along y")
 
 
 def test_many_coils_are_compressed():

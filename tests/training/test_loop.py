@@ -62,6 +62,30 @@ def test_the_trained_folder_is_a_model(recipe):
     assert model.label == "tiny 0"
 
 
+def test_a_model_is_trained_further_from_its_weights(recipe):
+    first = train(recipe("first", steps=2), device="cpu")
+    path = recipe("further", steps=1)
+    path.write_text(
+        path.read_text().replace("warm_up = 2", f'warm_up = 2\nstart = "../{first.parent.name}/{first.name}"')
+    )
+    further = weights(train(path, device="cpu"))
+    scratch = weights(train(recipe("scratch", steps=1), device="cpu"))
+
+    def apart(one):
+        return sum(float((one[name] - value).abs().sum()) for name, value in weights(first).items())
+
+    assert 0 < apart(further) < 0.1 * apart(scratch)
+
+
+def test_weights_of_another_network_are_refused(recipe):
+    first = train(recipe("first", steps=1), device="cpu")
+    path = recipe("further", steps=1)
+    text = path.read_text().replace("warm_up = 2", f'warm_up = 2\nstart = "{first}"')
+    path.write_text(text.replace("channels = [16, 32]", "channels = [16, 64]"))
+    with pytest.raises(ModelError, match="model to start from has another network"):
+        train(path, device="cpu")
+
+
 @pytest.fixture
 def noised(monkeypatch):
     """What each step made of its pairs: residual, noisy residual, velocity and time."""
