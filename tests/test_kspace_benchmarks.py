@@ -1,13 +1,15 @@
 """Benchmarks count what they say: cases and shares, coverage, busy GPUs, rates."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks import gpu_batches, kspace_coverage, kspace_speed, reconstruction
+from benchmarks import gpu_batches, kspace_coverage, kspace_neighbours, kspace_speed, reconstruction
 from benchmarks.coverage import Spread, load_spreads, save_spread
 from medidiff.io.nifti import write_nifti
+from medidiff.tasks import refinement
 from medidiff.volume import Geometry, Volume
 from tests.physics.heads import grid, head
 
@@ -109,3 +111,18 @@ def test_tables_tell_means_and_the_worst_case(tmp_path):
     lines = list(kspace_tables.tables(kspace_tables.cases_in([tmp_path]), "ours", "theirs"))
     assert "| 4.0 | random | ours | 2 | 30.50 | 30.50 | 0.9000 | 0.0100 | 1.00 | 2.00 |" in lines
     assert "| 4.0 | all | 2 | +0.75 (-0.50) | +0.75 (-0.50) |" in lines
+
+
+def test_planes_are_shown_alone_and_with_neighbours_and_both_are_scored(path, monkeypatch):
+    shown = []
+
+    def seen(scan, method, **way):
+        shown.append(refinement.plane_view.keywords["alone"])
+        return SimpleNamespace(volume=SimpleNamespace(array=case.truth.array * (0.9 if shown[-1] else 0.99)))
+
+    monkeypatch.setattr(kspace_neighbours, "reconstruct", seen)
+    (case,) = kspace_neighbours._cases([path], 0, slices=3, apart=0)
+    assert case.listed[1] == case.listed[0] + 1
+    alone, beside, *_ = kspace_neighbours._scores(case, None, "cpu")
+    assert shown == [True, False]
+    assert beside - alone == pytest.approx(20, abs=0.01)

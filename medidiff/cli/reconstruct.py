@@ -69,7 +69,7 @@ class Request:
 @click.command("reconstruct", epilog=EXAMPLES)
 @options.kspace_options
 @options.output_option("Folder for the images; it mirrors the input folders.")
-@click.option("--method", type=METHODS, default="cg-sense", show_default=True, help="How images are found.")
+@click.option("--method", type=METHODS, default="diffusion", show_default=True, help="How images are found.")
 @click.option("--iterations", type=click.IntRange(min=1), metavar="N", help="At most; by default the method's own.")
 @click.option(
     "--weight",
@@ -111,8 +111,9 @@ def command(**given: Any) -> None:
 
     Every file PATH becomes PATH_recon.nii.gz in the output folder, the magnitude as float32, with PATH_recon.json
     telling all that was done and how well the image agrees with the measurement. Diffusion adds PATH_inferred.nii.gz,
-    the share of each voxel that was not measured, and, with several samples, PATH_uncertainty.nii.gz. cases.csv and
-    run.json record the run. Paths of results go to stdout, all else to stderr.
+    the share of each voxel that was not measured, and, with several samples, PATH_uncertainty.nii.gz. Its shipped
+    model knows brains alone, and a file does not tell what it is of: take another --method for all else. cases.csv
+    and run.json record the run. Paths of results go to stdout, all else to stderr.
 
     A case that fails is recorded and the others go on. Finished cases are skipped when the command is run again.
     """

@@ -38,7 +38,7 @@ AVERAGED = 3
 
 def reconstruct(
     kspace: KSpace,
-    method: str = "cg-sense",
+    method: str = "diffusion",
     *,
     iterations: int | None = None,
     weight: float = Settings.weight,
@@ -67,7 +67,8 @@ def reconstruct(
     kspace
         ``(coil, x, y, z)``: a stack of slices or a volume.
     method
-        A key of `medidiff.tasks.methods.METHODS`: zero-filled, cg-sense, l1-wavelet or diffusion.
+        A key of `medidiff.tasks.methods.METHODS`: zero-filled, cg-sense, l1-wavelet or diffusion, whose shipped model
+        knows brains alone.
     iterations
         At most; by default the method's own number.
     weight

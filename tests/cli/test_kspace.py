@@ -36,7 +36,7 @@ def sharp(tmp_path):
 
 
 def test_a_folder_is_reconstructed_and_the_damaged_file_told_in_one_line(cli, rawdata, tmp_path):
-    result = cli("reconstruct", "-i", rawdata, "-o", tmp_path / "out", "--device", "cpu")
+    result = cli("reconstruct", "-i", rawdata, "-o", tmp_path / "out", "--device", "cpu", "--method", "cg-sense")
     assert result.exit_code == 5
     assert (tmp_path / "out" / "a_recon.nii.gz").exists()
     assert read_nifti(tmp_path / "out" / "sub" / "b_recon.nii.gz").array.shape == (48, 40, 2)
@@ -67,7 +67,7 @@ def test_a_changed_bart_header_is_a_changed_input(cli, tmp_path):
 
 
 def test_the_sidecar_tells_what_was_done(cli, rawdata, tmp_path):
-    cli("reconstruct", "-i", rawdata / "a.npy", "-o", tmp_path / "out", "--device", "cpu")
+    cli("reconstruct", "-i", rawdata / "a.npy", "-o", tmp_path / "out", "--device", "cpu", "--method", "cg-sense")
     told = json.loads((tmp_path / "out" / "a_recon.json").read_text())
     assert told["method"] == "cg-sense"
     assert told["kspace"]["acceleration"] == 2
@@ -78,14 +78,14 @@ def test_the_sidecar_tells_what_was_done(cli, rawdata, tmp_path):
 
 
 def test_a_dry_run_writes_nothing(cli, rawdata, tmp_path):
-    result = cli("reconstruct", "-i", rawdata, "-o", tmp_path / "out", "--dry-run")
+    result = cli("reconstruct", "-i", rawdata, "-o", tmp_path / "out", "--dry-run", "--method", "cg-sense")
     assert result.exit_code == 0
     assert "a_recon.nii.gz" in result.stdout
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_without_kspace_is_told(cli, sharp, tmp_path):
-    result = cli("reconstruct", "-i", sharp, "-o", tmp_path / "out")
+    result = cli("reconstruct", "-i", sharp, "-o", tmp_path / "out", "--method", "cg-sense")
     assert result.exit_code == 3
     assert "no k-space found" in result.stderr
 
@@ -141,7 +141,7 @@ def toy(tmp_path):
 
 
 def diffusion(cli, rawdata, toy, output, *more):
-    arguments = ("reconstruct", "-i", rawdata / "sub", "-o", output, "--method", "diffusion", "--model", toy)
+    arguments = ("reconstruct", "-i", rawdata / "sub", "-o", output, "--model", toy)  # by default
     return cli(*arguments, "--device", "cpu", "--passes", 1, "--steps", 2, *more)
 
 
@@ -164,7 +164,7 @@ def test_a_map_that_is_gone_is_made_again_and_one_of_no_use_is_removed(cli, rawd
     (tmp_path / "out" / "b_inferred.nii.gz").unlink()
     assert "1 done;" in diffusion(cli, rawdata, toy, tmp_path / "out").stderr
     assert (tmp_path / "out" / "b_inferred.nii.gz").exists()
-    cli("reconstruct", "-i", rawdata / "sub", "-o", tmp_path / "out", "--device", "cpu")
+    cli("reconstruct", "-i", rawdata / "sub", "-o", tmp_path / "out", "--device", "cpu", "--method", "cg-sense")
     assert not (tmp_path / "out" / "b_inferred.nii.gz").exists()
 
 
@@ -192,7 +192,8 @@ def test_complex_images_and_those_for_the_challenge_are_written_on_request(cli, 
 def test_a_file_of_others_is_not_written_over(cli, rawdata, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b_recon.h5").write_text("precious")
-    result = cli("reconstruct", "-i", rawdata / "sub", "-o", tmp_path / "out", "--fastmri", "--device", "cpu")
+    way = ("--fastmri", "--device", "cpu", "--method", "cg-sense")
+    result = cli("reconstruct", "-i", rawdata / "sub", "-o", tmp_path / "out", *way)
     assert result.exit_code == 4
     assert "not written by medidiff" in result.stderr
     assert (tmp_path / "out" / "b_recon.h5").read_text() == "precious"

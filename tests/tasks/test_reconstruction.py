@@ -82,7 +82,7 @@ def test_points_of_a_volume_of_few_planes_are_explained_as_far_as_the_noise():
 def test_coils_that_share_nothing_are_warned_of_and_taken_one_by_one():
     rng = np.random.default_rng(0)
     data = (rng.standard_normal((4, *SHAPE)) + 1j * rng.standard_normal((4, *SHAPE))).astype(np.complex64)
-    result = reconstruct(KSpace(data * lines().numpy(), grid(SHAPE), (0, 1)), device="cpu")
+    result = reconstruct(KSpace(data * lines().numpy(), grid(SHAPE), (0, 1)), "cg-sense", device="cpu")
     assert "no sensitivity maps are used" in result.provenance["warnings"][-1]
     assert result.residual_after == pytest.approx(0, abs=1e-5)
 
@@ -97,10 +97,10 @@ def test_the_same_image_comes_from_every_form_of_the_same_data(tmp_path, method)
 
 
 def test_one_slice_is_the_same_as_a_stack_and_as_a_volume():
-    flat = reconstruct(scan(), device="cpu").volume.array
+    flat = reconstruct(scan(), "cg-sense", device="cpu").volume.array
     one = scan()
     deep = KSpace(one.data, one.geometry, (0, 1, 2), one.mask)
-    np.testing.assert_allclose(reconstruct(deep, device="cpu").volume.array, flat, atol=1e-5)
+    np.testing.assert_allclose(reconstruct(deep, "cg-sense", device="cpu").volume.array, flat, atol=1e-5)
 
 
 def test_a_single_coil_needs_no_maps(method):
@@ -112,19 +112,19 @@ def test_a_single_coil_needs_no_maps(method):
 
 def test_known_maps_are_used():
     _, maps = coils(SHAPE, number=6)
-    result = reconstruct(scan(maps=maps.numpy()), device="cpu", iterations=60, noise=0)
+    result = reconstruct(scan(maps=maps.numpy()), "cg-sense", device="cpu", iterations=60, noise=0)
     assert result.provenance["kspace"]["maps"] == "given"
     assert nmse(result.volume.array, head().numpy()) < 2e-3
 
 
 def test_the_residual_of_conjugate_gradients_is_the_noise():
-    told = reconstruct(scan(noise=0.05), noise=0.05, device="cpu").provenance
+    told = reconstruct(scan(noise=0.05), "cg-sense", noise=0.05, device="cpu").provenance
     assert 0.7 < told["data_residual"]["over_noise"] <= 1.2
 
 
 def test_iterations_end_before_faults_of_maps_are_fitted():
     known = scan(lines(acceleration=3, calibration=8, seed=1), noise=0.02)
-    chosen, many = (reconstruct(known, iterations=n, noise=0, device="cpu") for n in (None, 30))
+    chosen, many = (reconstruct(known, "cg-sense", iterations=n, noise=0, device="cpu") for n in (None, 30))
     assert chosen.provenance["iterations"] < 30
     truth = head().numpy()
     assert nmse(chosen.volume.array, truth) < nmse(many.volume.array, truth)
@@ -133,17 +133,17 @@ def test_iterations_end_before_faults_of_maps_are_fitted():
 def test_a_noise_scan_whitens_and_tells_the_level():
     rng = np.random.default_rng(1)
     noise = (0.05 / 2**0.5 * (rng.standard_normal((6, 5000, 2)) @ [1, 1j])).astype(np.complex64)
-    told = reconstruct(scan(noise=0.05), device="cpu").provenance["kspace"]
+    told = reconstruct(scan(noise=0.05), "cg-sense", device="cpu").provenance["kspace"]
     known = scan(noise=0.05)
     with_scan = KSpace(known.data, known.geometry, (0, 1), known.mask, noise=noise)
-    better = reconstruct(with_scan, device="cpu").provenance["kspace"]
+    better = reconstruct(with_scan, "cg-sense", device="cpu").provenance["kspace"]
     assert better["noise"] == pytest.approx(0.05, rel=0.05)
     assert better["noise_from"] == "noise scan, whitened"
     assert told["noise_from"] in ("outermost samples", "quietest part along x", "quietest part along y")
 
 
 def test_many_coils_are_compressed():
-    result = reconstruct(scan(number=14), device="cpu", coils=5)
+    result = reconstruct(scan(number=14), "cg-sense", device="cpu", coils=5)
     assert result.provenance["kspace"]["coils"] == 14
     assert result.provenance["kspace"]["virtual_coils"] == 5
     assert nmse(result.volume.array, head().numpy()) < 0.05
@@ -217,7 +217,7 @@ def test_simulated_kspace_is_reconstructed_where_the_image_was(mask):
     made = simulate_kspace(volume, coils=6, acceleration=2, mask=mask, calibration=12, noise=0.01, axis="x", seed=2)
     assert made.sampled.mean() == pytest.approx(0.5, abs=0.03)
     assert made.encoded == ((0, 1, 2) if mask == "poisson" else (1, 2))
-    result = reconstruct(made, device="cpu")
+    result = reconstruct(made, "cg-sense", device="cpu")
     assert result.volume.geometry.allclose(volume.geometry)
     assert result.provenance["kspace"]["noise_from"] == "file"
     assert nmse(result.volume.array, volume.array) < 0.06
@@ -250,7 +250,7 @@ def test_a_real_head_is_resolved_beyond_zeros(shared):
 @pytest.mark.realdata
 def test_a_real_twix_scan_is_imaged_in_its_place(shared):
     pytest.importorskip("twixtools", reason="twixtools is not installed")
-    volume = reconstruct(read_kspace(shared / "kspace" / "gre.dat"), device="cpu").volume
+    volume = reconstruct(read_kspace(shared / "kspace" / "gre.dat"), "cg-sense", device="cpu").volume
     assert volume.array.shape == (160, 160, 1)
     np.testing.assert_allclose(volume.geometry.world([80, 80, 0]), [2.5897, -53.9224, -53.9995], atol=1e-3)
     assert volume.array[40:120, 100].mean() > 3 * volume.array[:4, :4].mean()

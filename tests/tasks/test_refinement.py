@@ -295,4 +295,4 @@ def test_samples_are_pulled_to_data_with_fresh_noise(toy, monkeypatch):
     monkeypatch.setattr(Agreement, "noisier", lambda agree, generator: agree.y)
     plain = refine(known(scan(noise=0.05)), asking(toy, passes=1, samples=1, detail=1.0, steps=2)).samples
     assert error(drawn[0]) != error(plain[0])
-    assert float(torch.linalg.vector_norm(drawn - plain)) > 0.01 * float(torch.linalg.vector_norm(plain))
+    assert float(torch.linalg.vector_norm(drawn - plain)) > 0.003 * float(torch.linalg.vector_norm(plain))
