@@ -15,8 +15,8 @@ OUTERMOST = 0.05
 """Share of the measured samples, those farthest out, whose power is taken for noise."""
 STRETCH, FEWEST_PLACES = 0.05, 32
 """Share of an axis that is looked at in one piece for air, and voxels that the axis must have at least."""
-NOTHING = 1e-2
-"""Less than this share of what the outermost samples tell is no noise, but an image that was cut out."""
+SILENT = 0.25
+"""Less than this share of what the outermost samples tell is no noise: an image was cut out, or a filter rolled off."""
 FEWEST_SAMPLES = 64
 """Samples that are needed to tell a noise level."""
 
@@ -82,7 +82,7 @@ def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> tuple[
     bounds = [(far, "outermost samples")]
     for axis in axes:
         if mask.shape[axis] == 1 and data.shape[axis - 3] >= FEWEST_PLACES:
-            quiet = _quietest(data, mask, axis, least=NOTHING * far)
+            quiet = _quietest(data, mask, axis, least=SILENT * far)
             bounds += [(quiet, f"quietest part along {'xyz'[axis]}")] if quiet else []
     return min(bounds)
 
@@ -104,7 +104,7 @@ def _outermost(data: Tensor, mask: Tensor, axes: Sequence[int]) -> float:
 
 
 def _quietest(data: Tensor, mask: Tensor, axis: int, *, least: float) -> float:
-    """Noise in that stretch of a fully sampled axis which has least; 0 if there is nothing: it was cut out, then."""
+    """Noise in that stretch of a fully sampled axis which has least; 0 if that is too little to be noise."""
     power = Fourier([axis]).adjoint(data).abs().square().movedim(axis - 3, 0)
     rest = [n for a, n in enumerate(data.shape[-3:]) if a != axis]
     places = power[:, :, mask.squeeze(axis).expand(rest)]
