@@ -18,7 +18,7 @@ from medidiff.tasks.measurement import measure
 from medidiff.tasks.methods import Estimate
 from medidiff.tasks.planes import first_estimate, plane_order, planes_of
 from medidiff.tasks.reconstruction import _uncertainty
-from medidiff.tasks.refinement import MIRRORS, Asked, brightness, prior_of, refine
+from medidiff.tasks.refinement import MIRRORS, Asked, Network, brightness, prior_of, refine
 from tests.physics.heads import coils, grid, head, lines, measured
 from tests.toy import PLANE_CARD, make_model
 
@@ -101,6 +101,21 @@ def test_passes_of_a_network_that_knows_give_the_truth_however_planes_are_mirror
     assert error(found.mean) < 0.01
     assert found.evaluations == passes
     assert len(found.samples) == 0
+
+
+@pytest.mark.parametrize("refined", range(4))
+def test_what_a_mirrored_network_answers_is_mirrored_back(knowing, refined):
+    measurement, prior = known(scan()), asking(knowing, passes=1)
+    planes = planes_of(measurement)
+    image = first_estimate(planes.operator, planes.y, allowed=planes.allowed)
+    unit, denoise = Network(measurement, prior, planes, brightness(image)).about(image, refined)
+    found = image + unit * denoise(torch.zeros_like(image)[None], torch.ones(1))[0]
+    assert error(planes.given(image)) > 0.02
+    assert error(planes.given(found)) < 1e-3
+
+
+def test_reconstruction_is_by_diffusion_unless_asked_otherwise(toy):
+    assert reconstruct(scan(), model=toy, passes=1, device="cpu").provenance["method"] == "diffusion"
 
 
 def test_samples_of_a_network_that_knows_are_the_truth(knowing):

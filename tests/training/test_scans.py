@@ -10,6 +10,7 @@ import torch
 from medidiff.errors import UsageError
 from medidiff.models import as_complex, load_model, plane_view, residual_unit
 from medidiff.training import read_recipe, train
+from medidiff.training import scans as training_scans
 from medidiff.training.heads import load_heads
 from medidiff.training.receivers import COUNTS, UNRULY, Receivers, drawn_mask, drawn_phase
 from medidiff.training.scans import draw_scans
@@ -74,6 +75,18 @@ def test_phases_are_smooth_but_for_a_region_of_some():
     assert 0.05 < float((steps.flatten(1).amax(1) > 0.6).float().mean()) < UNRULY + 0.1
     assert float((steps > 0.6).float().mean()) < 0.05
     assert float(steps.flatten(1).quantile(0.5, dim=1).max()) < 0.5
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_tissues_may_differ_in_phase(scans, monkeypatch, share):
+    monkeypatch.setattr(training_scans, "TINTED", share)
+    monkeypatch.setattr(training_scans, "COILS", (1,))
+    monkeypatch.setattr(training_scans, "ODDS", (1.0,))
+    monkeypatch.setattr(training_scans, "drawn_phase", lambda rng, noise, shape, device: torch.zeros(shape))
+    target = scans(groups=1).target
+    per_brightness = (target.angle() / target.abs())[target.abs() > 0.2]
+    assert float(per_brightness.std()) < 1e-4
+    assert (abs(float(per_brightness.mean())) > 1e-3) == share
 
 
 def test_masks_keep_the_middle_and_leave_out_the_rest(receivers):
