@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from benchmarks import gpu_batches, kspace_coverage, kspace_neighbours, kspace_speed, reconstruction
 from benchmarks.coverage import Spread, load_spreads, save_spread
 from medidiff.io.nifti import write_nifti
+from medidiff.models import Model
 from medidiff.tasks import refinement
 from medidiff.volume import Geometry, Volume
 from tests.physics.heads import grid, head
@@ -117,12 +119,12 @@ def test_planes_are_shown_alone_and_with_neighbours_and_both_are_scored(path, mo
     shown = []
 
     def seen(scan, method, **way):
-        shown.append(refinement.plane_view.keywords["alone"])
+        shown.append(vars(refinement)["plane_view"].keywords["alone"])
         return SimpleNamespace(volume=SimpleNamespace(array=case.truth.array * (0.9 if shown[-1] else 0.99)))
 
     monkeypatch.setattr(kspace_neighbours, "reconstruct", seen)
     (case,) = kspace_neighbours._cases([path], 0, slices=3, apart=0)
     assert case.listed[1] == case.listed[0] + 1
-    alone, beside, *_ = kspace_neighbours._scores(case, None, "cpu")
+    alone, beside, *_ = kspace_neighbours._scores(case, cast(Model, None), "cpu")
     assert shown == [True, False]
     assert beside - alone == pytest.approx(20, abs=0.01)
