@@ -17,6 +17,8 @@ STRETCH, FEWEST_PLACES = 0.05, 32
 """Share of an axis that is looked at in one piece for air, and voxels that the axis must have at least."""
 SILENT = 0.25
 """Less than this share of what the outermost samples tell is no noise: an image was cut out, or a filter rolled off."""
+FEWEST_COILS = 4
+"""That can tell what they share from what they do not."""
 FEWEST_SAMPLES = 64
 """Samples that are needed to tell a noise level."""
 
@@ -62,9 +64,10 @@ def whitened(data: Tensor, noise: Tensor) -> tuple[Tensor, float]:
 def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> tuple[float, str]:
     """Standard deviation of a complex sample's noise, and where it was seen: the least of several upper bounds.
 
-    The samples farthest from the centre of k-space hold little signal. Where an axis is fully sampled, a stretch of air
-    along it holds none, whatever is missing along the others. The median over samples of their squared magnitude is
-    ``sd^2 ln 2`` for complex Gaussian noise.
+    The samples farthest from the centre of k-space hold little signal; and what there is, coils share, while noise is
+    each coil's own: the middle one of the eigenvalues of their covariance tells of noise, where the largest tell of
+    signal. Where an axis is fully sampled, a stretch of air along it holds none, whatever is missing along the others.
+    The median over samples of their squared magnitude is ``sd^2 ln 2`` for complex Gaussian noise.
 
     Parameters
     ----------
@@ -78,8 +81,14 @@ def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> tuple[
     tuple
         In the data's unit, 0 if too little was measured to tell; and the place, in words.
     """
-    far = _outermost(data, mask, axes)
+    outer = _outermost(data, mask, axes)
+    if outer.shape[1] == 0:
+        return 0.0, "nothing"
+    far = _level(outer.abs().square())
     bounds = [(far, "outermost samples")]
+    if len(outer) >= FEWEST_COILS and outer.shape[1] >= 4 * len(outer):
+        middle_one = float(torch.linalg.eigvalsh(covariance(outer)).median().clamp_min(0).sqrt())
+        bounds += [(middle_one, "outermost samples, what coils do not share")]
     for axis in axes:
         if mask.shape[axis] == 1 and data.shape[axis - 3] >= FEWEST_PLACES:
             quiet = _quietest(data, mask, axis, least=SILENT * far)
@@ -87,7 +96,8 @@ def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> tuple[
     return min(bounds)
 
 
-def _outermost(data: Tensor, mask: Tensor, axes: Sequence[int]) -> float:
+def _outermost(data: Tensor, mask: Tensor, axes: Sequence[int]) -> Tensor:
+    """``(coil, n)``: the measured samples farthest from the centre; none where too little was measured to tell."""
     shape = data.shape[-3:]
     grids = [
         ((torch.arange(n) - n // 2) / max(n / 2, 1)).reshape([-1 if a == b else 1 for b in range(3)])
@@ -98,9 +108,8 @@ def _outermost(data: Tensor, mask: Tensor, axes: Sequence[int]) -> float:
     measured = mask.expand(shape) & (power > 0).to(mask.device)
     far = sum(grid.square() for grid in grids).expand(shape).to(data.device)  # type: ignore[union-attr]
     if int(measured.sum()) < FEWEST_SAMPLES:
-        return 0.0
-    edge = _quantile(far[measured], 1 - OUTERMOST)
-    return _level(data[:, measured & (far >= edge)].abs().square())
+        return data.new_zeros((len(data), 0))
+    return data[:, measured & (far >= _quantile(far[measured], 1 - OUTERMOST))]
 
 
 def _quietest(data: Tensor, mask: Tensor, axis: int, *, least: float) -> float:

@@ -75,7 +75,17 @@ def test_air_that_was_cut_out_of_an_image_is_no_measure_of_noise():
     mask = torch.ones(1, 64, 1, dtype=torch.bool)
     found, where = measured_noise(blurred_disc(noise=0.3, cut=True), mask, axes=(0, 1))
     assert found > 0.5
-    assert where == "outermost samples"
+    assert where.startswith("outermost samples")
+
+
+def test_signal_that_coils_share_is_not_taken_for_noise_where_samples_are_missing_along_both_axes():
+    places = drawn((1, 64, 48, 1), dtype=torch.complex64)  # a bright region of random phase: signal in every sample
+    shared = torch.linspace(0.2, 2, 8).reshape(8, 1, 1, 1) * places
+    data = shared + 0.2 * drawn((8, 64, 48, 1), seed=1, dtype=torch.complex64)
+    mask = torch.rand(64, 48, 1, generator=torch.Generator().manual_seed(0)) < 0.3
+    found, where = measured_noise(data * mask, mask, axes=(0, 1))
+    assert found == pytest.approx(0.2, rel=0.15)
+    assert where == "outermost samples, what coils do not share"
 
 
 def test_noise_is_unknown_where_too_little_was_measured():

@@ -139,7 +139,7 @@ def test_a_noise_scan_whitens_and_tells_the_level():
     better = reconstruct(with_scan, "cg-sense", device="cpu").provenance["kspace"]
     assert better["noise"] == pytest.approx(0.05, rel=0.05)
     assert better["noise_from"] == "noise scan, whitened"
-    assert told["noise_from"] in ("outermost samples", "quietest part along x", "quietest part along y")
+    assert told["noise_from"].startswith(("outermost samples", "quietest part along"))
 
 
 def test_many_coils_are_compressed():
