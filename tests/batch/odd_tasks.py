@@ -17,6 +17,11 @@ def quick(seconds=0.0):
     return Task(partial(_open, seconds))
 
 
+def counted(seconds, folder):
+    """Leave a file in the folder, named by how many compute at once, each time one begins."""
+    return Task(partial(_open_counted, seconds, folder))
+
+
 def odd():
     """What happens is in the name of the input: ``crash``, ``hang``, ``oom``, ``crash-reading``, ``hang-reading``."""
     return Task(_open_odd)
@@ -47,6 +52,19 @@ def _open(seconds, device):
 def _rest(seconds, volume, progress):
     time.sleep(seconds)
     return double_slices(volume, progress)
+
+
+def _open_counted(seconds, folder, device):
+    return partial(_rest_counted, seconds, folder, [])
+
+
+def _rest_counted(seconds, folder, computing, volume, progress):
+    computing.append(1)
+    (folder / str(len(computing))).touch()
+    try:
+        return _rest(seconds, volume, progress)
+    finally:
+        computing.pop()
 
 
 def _open_odd(device):
