@@ -17,8 +17,9 @@ STRETCH, FEWEST_PLACES = 0.05, 32
 """Share of an axis that is looked at in one piece for air, and voxels that the axis must have at least."""
 SILENT = 0.25
 """Less than this share of what the outermost samples tell is no noise: an image was cut out, or a filter rolled off."""
-FEWEST_COILS = 4
-"""That can tell what they share from what they do not."""
+FEWEST_COILS, DEPENDENT = 4, 1e-8
+"""Coils that can tell what they share from what they do not, and the least eigenvalue of their covariance, relative to
+the largest, if they are no mixtures of fewer."""
 FEWEST_SAMPLES = 64
 """Samples that are needed to tell a noise level."""
 
@@ -85,15 +86,20 @@ def measured_noise(data: Tensor, mask: Tensor, *, axes: Sequence[int]) -> tuple[
     if outer.shape[1] == 0:
         return 0.0, "nothing"
     far = _level(outer.abs().square())
-    bounds = [(far, "outermost samples")]
-    if len(outer) >= FEWEST_COILS and outer.shape[1] >= 4 * len(outer):
-        middle_one = float(torch.linalg.eigvalsh(covariance(outer)).median().clamp_min(0).sqrt())
-        bounds += [(middle_one, "outermost samples, what coils do not share")]
+    bounds = [(far, "outermost samples"), (_unshared(outer), "outermost samples, what coils do not share")]
     for axis in axes:
         if mask.shape[axis] == 1 and data.shape[axis - 3] >= FEWEST_PLACES:
-            quiet = _quietest(data, mask, axis, least=SILENT * far)
-            bounds += [(quiet, f"quietest part along {'xyz'[axis]}")] if quiet else []
-    return min(bounds)
+            quiet = _quietest(data, mask, axis)
+            bounds += [(quiet if quiet > SILENT * far else 0.0, f"quietest part along {'xyz'[axis]}")]
+    return min(bound for bound in bounds if bound[0] > 0 or far == 0)
+
+
+def _unshared(outer: Tensor) -> float:
+    """Middle eigenvalue of the covariance of ``(coil, n)``; 0 where coils are few, or mixtures of fewer."""
+    if len(outer) < FEWEST_COILS or outer.shape[1] < 4 * len(outer):
+        return 0.0
+    values = torch.linalg.eigvalsh(covariance(outer))
+    return float(values.median().sqrt()) if values[0] > DEPENDENT * values[-1] else 0.0
 
 
 def _outermost(data: Tensor, mask: Tensor, axes: Sequence[int]) -> Tensor:
@@ -112,18 +118,17 @@ def _outermost(data: Tensor, mask: Tensor, axes: Sequence[int]) -> Tensor:
     return data[:, measured & (far >= _quantile(far[measured], 1 - OUTERMOST))]
 
 
-def _quietest(data: Tensor, mask: Tensor, axis: int, *, least: float) -> float:
-    """Noise in that stretch of a fully sampled axis which has least; 0 if that is too little to be noise."""
+def _quietest(data: Tensor, mask: Tensor, axis: int) -> float:
+    """Noise in that stretch of a fully sampled axis which has least."""
     power = Fourier([axis]).adjoint(data).abs().square().movedim(axis - 3, 0)
     rest = [n for a, n in enumerate(data.shape[-3:]) if a != axis]
     places = power[:, :, mask.squeeze(axis).expand(rest)]
     n, coils, _ = places.shape
     wide = max(2, round(STRETCH * n))
-    levels = [
+    return min(
         _level(places[first : first + wide].movedim(1, 0).reshape(coils, -1))
         for first in range(0, n - wide + 1, wide // 2)
-    ]
-    return min(levels) if min(levels) > least else 0.0
+    )
 
 
 def _level(power: Tensor) -> float:

@@ -88,6 +88,15 @@ def test_signal_that_coils_share_is_not_taken_for_noise_where_samples_are_missin
     assert where == "outermost samples, what coils do not share"
 
 
+def test_coils_that_are_mixtures_of_fewer_do_not_count_as_free_of_noise():
+    few = drawn((3, 64, 48, 1), dtype=torch.complex64)
+    many = torch.einsum("ij,j...->i...", drawn((8, 3), seed=1, dtype=torch.complex64), few)
+    mask = torch.rand(64, 48, 1, generator=torch.Generator().manual_seed(0)) < 0.3
+    found, where = measured_noise(many * mask, mask, axes=(0, 1))
+    assert found > 0.5
+    assert where == "outermost samples"
+
+
 def test_noise_is_unknown_where_too_little_was_measured():
     assert measured_noise(torch.zeros(2, 8, 8, 1), torch.ones(1, 1, 1, dtype=torch.bool), axes=(0, 1))[0] == 0
 
