@@ -41,6 +41,12 @@ Exit codes: 0 all done (or passed by: already sharp), 2 usage, 3 no image found,
 Research use only.
 """
 
+DECISIVE = (
+    *("spacing", "axis", "slice_thickness", "profile", "noise"),
+    *("steps", "samples", "detail", "mirrors", "seed", "precision"),
+)
+"""Options that decide the result."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -59,6 +65,7 @@ class Request:
     steps: int | None
     samples: int
     detail: float
+    mirrors: int
     seed: int
     precision: str
     select: tuple[str, ...]
@@ -73,8 +80,7 @@ class Request:
 
     def decisive(self, like: "Header | None") -> dict[str, Any]:
         """Collect what decides the result besides input and model."""
-        names = ("spacing", "axis", "slice_thickness", "profile", "noise", "steps", "samples", "detail", "seed")
-        told = {name: getattr(self, name) for name in (*names, "precision")}
+        told = {name: getattr(self, name) for name in DECISIVE}
         told |= {"allow_irregular": True} if self.allow_irregular else {}
         return {**told, **self.adaptation.decisive, "like": like.geometry.as_dict() if like else None}
 
@@ -99,6 +105,14 @@ class Request:
 )
 @options.samples_option("From 2 on, the result is their mean, and their SD is written.")
 @options.detail_option
+@click.option(
+    "--mirrors",
+    type=click.IntRange(1, 8),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Mirror images whose answers are averaged for the mean: 8 are the most accurate, 1 is the fastest.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -211,6 +225,7 @@ def _open(request: Request, like: "Header | None", device: str) -> "Work":
             steps=request.steps,
             samples=request.samples,
             detail=request.detail,
+            mirrors=request.mirrors,
             seed=request.seed,
             device=device,
             precision=request.precision,

@@ -1,7 +1,7 @@
 """Models that ship in the wheel: cards, weights, and what a network is told."""
 
 from medidiff.models.condition import MAPS, NUMBERS, Condition, condition_on, residual_scale
-from medidiff.models.inference import PRECISIONS, denoiser_of
+from medidiff.models.inference import MIRRORS, PRECISIONS, denoiser_of
 from medidiff.models.learning import Pairs, asked, joined, pairs_of
 from medidiff.models.planes import (
     as_channels,
@@ -15,6 +15,7 @@ from medidiff.models.store import Model, build_network, check_model, find_model,
 
 __all__ = [
     "MAPS",
+    "MIRRORS",
     "NUMBERS",
     "PRECISIONS",
     "Condition",

@@ -10,7 +10,10 @@ from medidiff.models.condition import Condition
 from medidiff.models.store import Model
 from medidiff.tiles import blend
 
-__all__ = ["PRECISIONS", "denoiser_of"]
+__all__ = ["MIRRORS", "PRECISIONS", "denoiser_of"]
+
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (-3, -2, -1), (-3, -2), (-1,), (-3,), (-2, -1), (-2,), (-3, -1))
+"""Axes along which an image is mirrored: the answers to the first few of these are averaged."""
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -22,6 +25,7 @@ def denoiser_of(
     precision: str,
     tile: int | None = None,
     batch: int = 1,
+    mirrors: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Denoiser:
     """Give a model its condition; what is left is ``(r_t, t) -> r0`` on the normalised residual.
@@ -37,12 +41,19 @@ def denoiser_of(
         A key of `PRECISIONS`, for the network alone.
     tile, batch
         Edge of the tiles (by default the card's) and how many run at once.
+    mirrors
+        At time 1 the mean of the answers to so many mirror images counts, 1 to 8: what a network prefers in one
+        direction is no knowledge of heads.
     """
     device = condition.maps.device
     edge, overlap = tile or model.card["tile"], model.card["overlap"]
     blind, blind_start = model.card["kind"] == "regression", bool(model.card.get("blind_start"))
 
     def tiles(stacked: Tensor, t: Tensor) -> Tensor:
+        seen = MIRRORS[: mirrors if float(t) == 1 else 1]
+        return torch.stack([answer(stacked.flip(axes), t).flip(axes) for axes in seen]).mean(0)
+
+    def answer(stacked: Tensor, t: Tensor) -> Tensor:
         x, maps = stacked[:, :1], stacked[:, 1:]
         many = stacked.shape[0]
         with torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "fp32"):

@@ -33,6 +33,8 @@ class Adapting:
         For a network that knows nothing: steps in which the mean is asked of noise instead of zeros.
     again
         Share of the pairs that is learnt once more at a random time, for the sake of samples.
+    loyalty
+        Weight of the plain network's answers beside 1 of the scan's own truth: what it knows is not forgotten.
     texture
         Detail of the enhancement that is learnt from: 0 is the mean, smooth across the slices, 1 a sample.
 
@@ -51,6 +53,7 @@ class Adapting:
     tuned: str = ""
     noisy_start: int = 0
     again: float = 0.0
+    loyalty: float = 0.3
     texture: float = 0.0
 
     def __post_init__(self) -> None:

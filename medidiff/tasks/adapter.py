@@ -4,11 +4,9 @@ What was gained is told by a part of the scan that was not learnt from, in what 
 nothing was, the model stays as it is.
 """
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medidiff.ahead import ahead
 from medidiff.diffusion import ConditionalUNet, Noised, from_velocity, noised
 from medidiff.errors import ResourceError
 from medidiff.models import MAPS, NUMBERS, Model, Pairs, asked, joined
@@ -35,7 +34,9 @@ GROUPS = 4
 """Most phases and axes that the patches of one step share among them."""
 JUDGED = {"cpu": 4, "cuda": 12}
 """Patches that are judged along each axis."""
-LEAST = 0.05
+SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Of the way from the plain network's weights to the tuned ones, which are judged: the best is taken."""
+LEAST = 0.1
 """Gain, dB, from which the tuned network is used: less may be chance, the patches that are judged being few."""
 FEWEST = 20
 """Steps that there must be time for, or it is refused in advance."""
@@ -92,7 +93,7 @@ class Adapter:
         knows_zeros = model.card["kind"] == "regression" or bool(model.card.get("blind_start"))
         self.blind_from = how.noisy_start if knows_zeros else math.inf
         began = time.perf_counter()
-        self.tuning = Tuning(model.network, rate=how.rate, warm_up=how.warm_up, tuned=how.tuned)
+        self.tuning = Tuning(model.network, rate=how.rate, warm_up=how.warm_up, tuned=how.tuned, loyalty=how.loyalty)
         (self.size, self.patches, self.step_seconds), _ = with_less_memory(
             self._rehearsed,
             tile=min(how.size, int(model.card["tile"])),
@@ -127,11 +128,12 @@ class Adapter:
         began = time.perf_counter()
         exam = exam_of(parts, patches=JUDGED[self.place.type], size=self.size, multiple=multiple)
         before = score(exam, partial(self._answer, self.model.network))
-        reserve = time.perf_counter() - began + self.step_seconds
+        reserve = len(SHARES) * (time.perf_counter() - began) + self.step_seconds
         losses = self._learn(parts, began + self.left - reserve, general, progress)
-        network = self.tuning.averaged()
-        after = score(exam, partial(self._answer, network))
-        told = {"learnt_from": len(parts), "seconds": round(time.perf_counter() - began, 2), **self._told(losses)}
+        after, share = max((score(exam, partial(self._answer, self.tuning.blended(part))), part) for part in SHARES)
+        network = self.tuning.blended(share)
+        seconds = round(time.perf_counter() - began, 2)
+        told = {"share": share, "learnt_from": len(parts), "seconds": seconds, **self._told(losses)}
         return self._chosen(network, before, after, told)
 
     def _chosen(self, network: ConditionalUNet, before: float, after: float, told: dict[str, Any]) -> Adapted:
@@ -144,8 +146,8 @@ class Adapter:
 
     def _told(self, losses: Sequence[float]) -> dict[str, Any]:
         how, many = self.how, self.patches
-        drawn = {"patches_per_step": many, "again": how.again, "texture": how.texture, "seed": self.seed}
-        return {"steps": len(losses), "rate": how.rate, "parameters": self.tuning.size, **drawn}
+        drawn = {"patches_per_step": many, "again": how.again, "loyalty": how.loyalty, "texture": how.texture}
+        return {"steps": len(losses), "rate": how.rate, "parameters": self.tuning.size, **drawn, "seed": self.seed}
 
     def _learn(
         self, parts: Sequence[Part], until: float, general: General | None, progress: Callable[[float], None]
@@ -153,26 +155,18 @@ class Adapter:
         """Step by step, as many as are asked for or as there is time for; the losses."""
         began, most = time.perf_counter(), self.how.steps or math.inf
         losses: list[float] = []
-        with closing(self._ahead(parts, general)) as batches:
+        with closing(ahead(partial(self._pairs, parts, general), 0, math.inf, self.place)) as batches:
             while len(losses) < most and (not losses or time.perf_counter() < until):
-                asked_for = self._asked(next(batches), len(losses), self.how.again)
-                losses.append(self.tuning.step(*asked_for, half=self.half))
+                step, pairs = next(batches)
+                losses.append(self.tuning.step(*self._asked(pairs, step, self.how.again), half=self.half))
                 progress(max(len(losses) / most, (time.perf_counter() - began) / max(1e-9, until - began)))
         return losses
 
-    def _ahead(self, parts: Sequence[Part], general: General | None) -> Generator[Pairs, None, None]:
-        """Pairs of one step after the other, the next drawn while the last is learnt from."""
+    def _pairs(self, parts: Sequence[Part], general: General | None, step: int) -> Pairs:
+        """Pairs of one step, half of them of other heads where there are such."""
         others = self.patches // 2 if general else 0
-
-        def drawn(step: int) -> Pairs:
-            pairs = self._drawn(parts, step, self.patches - others)
-            return joined([pairs, general(step, others, pairs.residual.shape[-1])]) if general and others else pairs
-
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(drawn, 0)
-            for step in itertools.count(1):
-                pairs, coming = coming.result(), pool.submit(drawn, step)
-                yield pairs
+        pairs = self._drawn(parts, step, self.patches - others)
+        return joined([pairs, general(step, others, pairs.residual.shape[-1])]) if general and others else pairs
 
     def _drawn(self, parts: Sequence[Part], step: int, patches: int) -> Pairs:
         """Patches of one step, which take turns in the axes and share out the phases."""

@@ -9,15 +9,17 @@ from torch import Tensor
 
 from medidiff.diffusion import Denoiser, posterior_mean, sample, times
 from medidiff.errors import UsageError
-from medidiff.models import Condition, Model, condition_on, denoiser_of
+from medidiff.models import MIRRORS, Condition, Model, condition_on, denoiser_of
 from medidiff.physics.noise import NOISE_LEFT
 from medidiff.posterior import agreeing, settled
 from medidiff.tasks.device import with_less_memory
 from medidiff.tasks.familiarity import answered, overheard
 from medidiff.tasks.problem import Problem
 
-__all__ = ["Inferred", "Options", "ask", "deviation", "infer", "options_of"]
+__all__ = ["MIRRORED", "Inferred", "Options", "ask", "deviation", "infer", "options_of"]
 
+MIRRORED = 2
+"""Mirror images that a mean is made of unless asked otherwise: the second is worth most."""
 TILES_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 
@@ -30,6 +32,7 @@ class Options:
     detail: float
     seed: int
     precision: str
+    mirrors: int = 1
 
     @property
     def sampling(self) -> bool:
@@ -45,14 +48,25 @@ class Inferred(NamedTuple):
     figures: dict[str, float]
 
 
-def options_of(model: Model, steps: int | None, samples: int, detail: float, seed: int, precision: str) -> Options:
+def options_of(
+    model: Model,
+    steps: int | None,
+    samples: int,
+    detail: float,
+    seed: int,
+    precision: str,
+    *,
+    mirrors: int = MIRRORED,
+) -> Options:
     """Check what is asked; steps that are None are as the model's card says."""
     steps = int(model.card["sampling_steps"]) if steps is None else steps
     if steps < 1 or samples < 1:
         raise UsageError("steps and samples must be 1 or more", found=f"steps {steps}, samples {samples}")
     if not 0 <= detail <= 1:
         raise UsageError("detail must lie between 0 (mean) and 1 (sample)", found=str(detail))
-    return Options(steps, samples, detail, seed, precision)
+    if not 1 <= mirrors <= len(MIRRORS):
+        raise UsageError(f"mirrors must be 1 to {len(MIRRORS)}", found=str(mirrors))
+    return Options(steps, samples, detail, seed, precision, mirrors)
 
 
 def ask(
@@ -86,7 +100,7 @@ def infer(
         done += tiles == total
 
     heard: list[Tensor] = []
-    denoiser = _posterior(model, problem, condition, options.precision, tile, batch, advance, heard)
+    denoiser = _posterior(model, problem, condition, options, tile, batch, advance, heard)
     noises = _noises(condition.base.shape, options.samples, options.seed)
     mean = posterior_mean(denoiser, noises[0].to(condition.base))
     if not options.sampling:
@@ -109,14 +123,15 @@ def _posterior(
     model: Model,
     problem: Problem,
     condition: Condition,
-    precision: str,
+    options: Options,
     tile: int,
     batch: int,
     progress: Callable[[int, int], None],
     heard: list[Tensor],
 ) -> Denoiser:
     """The model, made to agree with the measurement; its first answer before that goes into ``heard``."""
-    prior = denoiser_of(model, condition, precision=precision, tile=tile, batch=batch, progress=progress)
+    how = {"precision": options.precision, "mirrors": options.mirrors}
+    prior = denoiser_of(model, condition, **how, tile=tile, batch=batch, progress=progress)  # type: ignore[arg-type]
     prior = overheard(prior, heard)
     return agreeing(prior, problem.operator, problem.y, noise=problem.noise, base=condition.base, scale=condition.scale)
 

@@ -21,7 +21,7 @@ from medidiff.tasks.device import (
 from medidiff.tasks.example import enhanced_plainly
 from medidiff.tasks.familiarity import appearance, familiarity_warnings
 from medidiff.tasks.grid import Plan
-from medidiff.tasks.inference import Options, ask, options_of
+from medidiff.tasks.inference import MIRRORED, Options, ask, options_of
 from medidiff.tasks.posing import posed
 from medidiff.tasks.problem import Problem, back, resampled_residual, spread_on
 from medidiff.tasks.provenance import provenance_of
@@ -50,6 +50,7 @@ def super_resolve(
     steps: int | None = None,
     samples: int = 1,
     detail: float = 0.0,
+    mirrors: int = MIRRORED,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -60,8 +61,9 @@ def super_resolve(
     """Infer the sharp volume behind a thick-slice or low-resolution one. Research use only.
 
     The output is ``mean + detail c (first sample - mean)``. With one sample and no detail the mean is one evaluation of
-    the network at pure noise; with more it is the mean of the samples. The card's ``spread_factor`` c makes up for
-    samples that lie too close to their mean; the uncertainty is c times their standard deviation.
+    the network at pure noise for each mirror image; with more it is the mean of the samples. The card's
+    ``spread_factor`` c makes up for samples that lie too close to their mean; the uncertainty is c times their standard
+    deviation.
 
     Parameters
     ----------
@@ -81,6 +83,9 @@ def super_resolve(
         How many posterior samples to draw; from 2 on, their standard deviation is the uncertainty.
     detail
         0 for the mean, 1 for a sample with natural texture.
+    mirrors
+        Mirror images, 1 to 8, whose answers are averaged for the mean: each costs one evaluation and the later ones
+        are worth less.
     seed
         Of the noise; the same seed gives the same output.
     device, precision
@@ -119,7 +124,7 @@ def super_resolve(
         noise=noise,
     )
     problem, plan, acquisition = question.problem, question.plan, question.acquisition
-    options = options_of(loaded, steps, samples, detail, seed, choose_precision(precision, place))
+    options = options_of(loaded, steps, samples, detail, seed, choose_precision(precision, place), mirrors=mirrors)
     tell = progress or (lambda fraction: None)
     chosen, told = (loaded, {}) if adapt is None else _adapted(loaded, adapt, problem, options, tell)
     found, warnings = ask(chosen, problem, options, _within(tell, SHARES[1] if told else 0.0, 1.0))

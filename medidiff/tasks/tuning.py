@@ -1,4 +1,4 @@
-"""A copy of a network, the optimiser that tunes it, and the running average of its weights."""
+"""A copy of a network, the optimiser that tunes it, the running average of its weights, and the way back."""
 
 import copy
 import re
@@ -21,6 +21,8 @@ class Tuning:
 
     Neither rate nor average knows how many steps there will be, so they may end at any time.
 
+    What is asked for may be drawn to the answers of the network as it was: then it changes where the pairs insist.
+
     Parameters
     ----------
     network
@@ -29,6 +31,8 @@ class Tuning:
         Of the optimiser, and steps until it is reached.
     tuned
         Pattern of the names of the parameters that are tuned.
+    loyalty
+        Weight of the answers of the network as it was, beside 1 of the truth.
 
     Raises
     ------
@@ -36,13 +40,17 @@ class Tuning:
         If no parameter has such a name.
     """
 
-    def __init__(self, network: ConditionalUNet, *, rate: float, warm_up: int, tuned: str = "") -> None:
+    def __init__(
+        self, network: ConditionalUNet, *, rate: float, warm_up: int, tuned: str = "", loyalty: float = 0.0
+    ) -> None:
         self.network = copy.deepcopy(network).requires_grad_(False)
+        self.source, self.loyalty = network, loyalty
         self.rate, self.warm_up, self.steps = rate, warm_up, 0
         chosen = {name: p for name, p in self.network.named_parameters() if re.search(tuned, name)}
         if not chosen:
             raise UsageError("no parameters to tune", found=f"none called {tuned}")
         self.parameters = [p.requires_grad_(True) for p in chosen.values()]
+        self.original = [network.get_parameter(name).detach().clone() for name in chosen]
         self.average = [p.detach().clone() for p in self.parameters]
         fused = self.parameters[0].is_cuda
         self.optimiser = torch.optim.AdamW(self.parameters, lr=rate, weight_decay=0, betas=(0.9, 0.99), fused=fused)
@@ -57,7 +65,9 @@ class Tuning:
         x, v, t = asked
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             answer = self.network(x, pairs.maps, pairs.numbers, t)
-        loss: Tensor = (answer.float() - v).square().mean()
+            with torch.no_grad():
+                before = self.source(x, pairs.maps, pairs.numbers, t).float() if self.loyalty else v
+        loss: Tensor = (answer.float() - (v + self.loyalty * before) / (1 + self.loyalty)).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
@@ -75,10 +85,10 @@ class Tuning:
         self.steps += 1
         return float(loss)
 
-    def averaged(self) -> ConditionalUNet:
-        """Give the network its average weights, and away: there are no steps after this."""
+    def blended(self, share: float) -> ConditionalUNet:
+        """Give the network away, between its first weights (0) and the average (1; Wortsman 2022); no steps follow."""
         with torch.no_grad():
-            for parameter, mean in zip(self.parameters, self.average, strict=True):
-                parameter.copy_(mean)
+            for parameter, first, mean in zip(self.parameters, self.original, self.average, strict=True):
+                parameter.copy_(torch.lerp(first, mean, share))
         self.optimiser.zero_grad(set_to_none=True)
         return self.network.requires_grad_(False)

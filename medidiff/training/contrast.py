@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import conv3d
 
-__all__ = ["blurred", "remapped", "rendered", "shaded", "varied"]
+__all__ = ["blurred", "remapped", "rendered", "under_a_coil", "varied"]
 
 WHITE = frozenset({2, 7, 16, 28, 41, 46, 60, 77, 85})
 GREY = frozenset({3, 8, 10, 11, 12, 13, 17, 18, 26, 42, 47, 49, 50, 51, 52, 53, 54, 58})
@@ -18,7 +18,15 @@ WEIGHTINGS = ((0.9, 0.6, 0.15), (0.35, 0.55, 1.0), (0.65, 0.8, 0.9), (0.6, 0.8, 
 """Brightness of white matter, grey matter and fluid in T1w, T2w, PD and FLAIR images."""
 
 
-def varied(x: Tensor, labels: NDArray[np.int64] | None, remap: float, rng: Generator, noise: torch.Generator) -> Tensor:
+def varied(
+    x: Tensor,
+    labels: NDArray[np.int64] | None,
+    rng: Generator,
+    noise: torch.Generator,
+    *,
+    remap: float,
+    shaded: float,
+) -> Tensor:
     """Give patches of a head another contrast, shading and brightness than they have.
 
     Parameters
@@ -27,8 +35,8 @@ def varied(x: Tensor, labels: NDArray[np.int64] | None, remap: float, rng: Gener
         ``(n, 1, X, Y, Z)``, brightness about 0 to 1, or indices into ``labels``.
     labels
         Label numbers, if these are to be rendered.
-    remap
-        Share of the images that pass through a random curve.
+    remap, shaded
+        Shares of the images that pass through a random curve, and that a coil shades.
     """
     if labels is not None:
         x = rendered(x, labels, rng, noise)
@@ -36,8 +44,8 @@ def varied(x: Tensor, labels: NDArray[np.int64] | None, remap: float, rng: Gener
         x = remapped(x, rng)
     elif rng.random() < 0.4:
         x = x.clamp_min(0) ** rng.uniform(0.75, 1.35)
-    if rng.random() < 0.3:
-        x = shaded(x, rng)
+    if rng.random() < shaded:
+        x = under_a_coil(x, rng)
     return x * rng.uniform(0.8, 1.15)
 
 
@@ -96,7 +104,7 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     return x
 
 
-def shaded(x: Tensor, rng: Generator) -> Tensor:
+def under_a_coil(x: Tensor, rng: Generator) -> Tensor:
     """Multiply by a smooth coil sensitivity, a random quadratic of the position."""
     field = torch.ones((), device=x.device)
     for axis, size in enumerate(x.shape[-3:]):

@@ -1,13 +1,11 @@
 """What each step learns from: batches drawn ahead on a stream of their own, and, of k-space, in several passes."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import Any
 
-import torch
 from torch import Tensor
 
+from medidiff.ahead import ahead
 from medidiff.errors import UsageError
 from medidiff.models import Pairs
 from medidiff.training.heads import load_heads
@@ -18,8 +16,6 @@ from medidiff.training.scans import draw_scans
 from medidiff.training.team import Team
 
 __all__ = ["lessons"]
-
-Drawn = TypeVar("Drawn")
 
 
 def lessons(
@@ -50,47 +46,19 @@ def lessons(
     heads = load_heads(recipe, team.place)
     told: dict[str, Any] = {"groups": team.share(how.groups), "patches": how.patches, "size": how.patch}
     if recipe.card["task"] == "super-resolution":
-        yield from _ahead(lambda step: draw_batch(heads, seed=team.seed(recipe.seed, step), **told), first, last, team)
+        yield from ahead(
+            lambda step: draw_batch(heads, seed=team.seed(recipe.seed, step), **told), first, last, team.place
+        )
         return
     receivers = Receivers.stock(team.place, edge=how.patch)
-    draws = _ahead(
+    draws = ahead(
         lambda number: draw_scans(heads, receivers, seed=team.seed(recipe.seed, number), **told),
         first // how.passes,
         last // how.passes,
-        team,
+        team.place,
     )
     for number, scans in draws:
         yield number * how.passes, scans.pairs()
         for later in range(1, how.passes):
             scans = scans.refined(answer())
             yield number * how.passes + later, scans.pairs()
-
-
-def _ahead(draw: Callable[[int], Drawn], first: int, last: int, team: Team) -> Iterator[tuple[int, Drawn]]:
-    """Batches by number, the next one drawn while the last is learnt from."""
-    stream = torch.cuda.Stream(team.place) if team.place.type == "cuda" else None  # type: ignore[no-untyped-call]
-
-    def drawn(number: int) -> tuple[Drawn, Any]:
-        with torch.cuda.stream(stream) if stream else nullcontext():
-            return draw(number), stream.record_event() if stream else None
-
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(drawn, first) if first < last else None
-        for number in range(first, last):
-            assert coming is not None  # noqa: S101 - for the type checker
-            batch, ready = coming.result()
-            if ready is not None:
-                torch.cuda.current_stream().wait_event(ready)
-                for tensor in _tensors(batch):
-                    tensor.record_stream(torch.cuda.current_stream())
-            coming = pool.submit(drawn, number + 1) if number + 1 < last else None
-            yield number, batch
-
-
-def _tensors(thing: Any) -> Iterator[Tensor]:
-    """All tensors in it, so that their memory is not given away while another stream still reads them."""
-    for value in vars(thing).values():
-        if isinstance(value, Tensor):
-            yield value
-        elif hasattr(value, "__dict__"):
-            yield from _tensors(value)

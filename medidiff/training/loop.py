@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from medidiff.diffusion import ConditionalUNet, Noised, noised
 from medidiff.errors import ModelError
 from medidiff.models import Pairs, asked, build_network, load_model, save_model
 from medidiff.training.lessons import lessons
+from medidiff.training.losses import loss_of
 from medidiff.training.recipe import Optimisation, Recipe, read_recipe
 from medidiff.training.team import Team, join
 from medidiff.training.validate import validation_scores
 
-__all__ = ["train"]
+__all__ = ["train", "train_recipe"]
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.jsonl"
 Progress = Callable[[Mapping[str, Any]], None]
@@ -60,7 +62,19 @@ def train(
         If the recipe, the data or the checkpoint cannot be used.
     """
     recipe = read_recipe(recipe_path)
-    recipe = recipe if data is None else Recipe(**{**vars(recipe), "data": data})
+    recipe = recipe if data is None else replace(recipe, data=data)
+    return train_recipe(recipe, resume=resume, stop_after=stop_after, device=device, progress=progress)
+
+
+def train_recipe(
+    recipe: Recipe,
+    *,
+    resume: bool = True,
+    stop_after: int | None = None,
+    device: str = "auto",
+    progress: Progress = lambda line: None,
+) -> Path:
+    """Train by a recipe that was read, and perhaps changed; see `train`."""
     team = join(device)
     recipe.output.mkdir(parents=True, exist_ok=True)
     state = _State(recipe, team)
@@ -124,7 +138,7 @@ class _State:
         with torch.autocast(place, torch.bfloat16, enabled=place == "cuda"):
             answer = self.forward(x, learnt.maps, learnt.numbers, t)
         self.answer = answer.detach()[: len(pairs.residual)]
-        loss = (answer.float() - v).square().mean()
+        loss = loss_of(answer.float() - v, how)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.team.average(self.network)

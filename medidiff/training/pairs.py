@@ -52,7 +52,7 @@ def draw_pairs(head: Head, rng: Generator, patches: int, size: int) -> Pairs:
     x = _image(head, _corners(head, order, region, rng, patches), order, region, rng, noise)
     flips = [a - 3 for a in range(3) if rng.random() < 0.5]
     x = torch.flip(x, flips) if flips else x
-    y, told = _measured(x, operator, rng, noise)
+    y, told = _measured(x, operator, head.group.noisy, rng, noise)
     return pairs_of(x, y, operator, noise=told, size=[size] * 3)
 
 
@@ -102,20 +102,23 @@ def _image(
     noise: torch.Generator,
 ) -> Tensor:
     """``(n, 1, *region)``, brightness about 0 to 1."""
-    return varied(head.patches(corners, order, region), head.labels, head.group.remap, rng, noise)
+    patches = head.patches(corners, order, region)
+    return varied(patches, head.labels, rng, noise, remap=head.group.remap, shaded=head.group.shaded)
 
 
-def _measured(x: Tensor, operator: SliceProfile, rng: Generator, noise: torch.Generator) -> tuple[Tensor, float]:
-    """Measure, one time in three with noise of 0.5 to 8 %, half of it Rician (Gudbjartsson & Patz 1995).
+def _measured(
+    x: Tensor, operator: SliceProfile, noisy: float, rng: Generator, noise: torch.Generator
+) -> tuple[Tensor, float]:
+    """Measure, a share of times with noise of 0.5 to 8 %, half of it Rician (Gudbjartsson & Patz 1995).
 
     Returns the measurement and the noise that is told of it: nearly what it is, and nothing where little noise is part
     of the scan, as `tasks.acquisition` does.
     """
     y = operator.forward(x)
-    if rng.random() > 1 / 3:
+    if rng.random() >= noisy:
         return y, 0.0
     sd, rician = float(np.exp(rng.uniform(np.log(0.005), np.log(0.08)))), rng.random() < 0.5
     silent, misjudged = sd < 0.02 and rng.random() < 0.5, rng.uniform(0.85, 1.2)
     real, imaginary = (torch.randn(y.shape, generator=noise, device=y.device) * sd for _ in range(2))
-    noisy = torch.hypot(y + real, imaginary) if rician else y + real
-    return noisy, 0.0 if silent else sd * misjudged
+    seen = torch.hypot(y + real, imaginary) if rician else y + real
+    return seen, 0.0 if silent else sd * misjudged

@@ -29,8 +29,9 @@ class Group:
         "image", or "labels" to be rendered with random contrasts.
     isotropic
         Whether all three axes may be degraded together.
-    remap
-        Share of the patches whose contrast is remapped by a random curve.
+    remap, shaded, noisy
+        Shares of the patches whose contrast is remapped by a random curve, which are shaded by a coil, and which are
+        measured with noise.
     """
 
     files: str
@@ -39,6 +40,8 @@ class Group:
     kind: str = "image"
     isotropic: bool = False
     remap: float = 0.35
+    shaded: float = 0.3
+    noisy: float = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Optimisation:
 
     ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before.
 
+    ``charbonnier`` and ``gradient`` change the loss; see `medidiff.training.losses`.
+
     ``start`` is a model that is trained further: a folder, relative to the recipe, or the name of a shipped one.
     """
 
@@ -67,6 +72,8 @@ class Optimisation:
     average: float = 0.999
     pure_noise: float = 0.5
     noisy_start: int = 0
+    charbonnier: float = 0.0
+    gradient: float = 0.0
     again: float = 0.0
     passes: int = 1
     start: str = ""

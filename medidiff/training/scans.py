@@ -201,7 +201,8 @@ def _planes(head: Head, rng: Generator, noise: torch.Generator, shape: tuple[int
     deep = min(extents[2], step * shape[0])
     first = int(head.centres[rng.integers(len(head.centres)), across]) - deep // 2
     first = int(np.clip(first, 0, extents[2] - deep))
-    slab = varied(head.patches([[0, 0, first]], order, [*extents[:2], deep]), head.labels, head.group.remap, rng, noise)
+    planes = head.patches([[0, 0, first]], order, [*extents[:2], deep])
+    slab = varied(planes, head.labels, rng, noise, remap=head.group.remap, shaded=head.group.shaded)
     thick = step if rng.random() < 0.5 else 1
     stack = slab[0, 0].movedim(-1, 0)
     index = np.minimum(np.arange(shape[0])[:, None] * step + np.arange(thick), deep - 1)

@@ -37,6 +37,7 @@ def test_every_option_reaches_the_task(cli, calls, scans, tmp_path):
         "--steps": ("7", "steps", 7),
         "--samples": ("2", "samples", 2),
         "--detail": ("0.5", "detail", 0.5),
+        "--mirrors": ("8", "mirrors", 8),
         "--seed": ("11", "seed", 11),
         "--device": ("cpu", "device", "cpu"),
         "--precision": ("fp32", "precision", "fp32"),

@@ -1,12 +1,13 @@
 """What the network is told: where the measured slices lie, how they were made, and an upsampling that agrees."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from medidiff.models import MAPS, NUMBERS, condition_on, denoiser_of, load_model
+from medidiff.models import MAPS, MIRRORS, NUMBERS, condition_on, denoiser_of, load_model
 from medidiff.physics import SliceProfile, relative_residual
 from medidiff.volume import Geometry
 from tests.toy import make_model
@@ -132,3 +133,29 @@ def test_a_blind_start_sees_no_noise_at_time_one_alone(folder):
     for time, alike in ((1.0, True), (0.9, False)):
         answers = [denoise(r, torch.tensor([time])) for r in (one, other)]
         assert torch.equal(*answers) is alike
+
+
+def test_answers_to_mirror_images_are_averaged_at_time_one_alone(folder):
+    operator = slices(3)
+    model = load_model(make_model(folder / "d"))
+    condition = condition_on(measured(operator), operator)
+    r = torch.randn((1, 1, 12, 12, 12), generator=torch.Generator().manual_seed(1))
+
+    def answer(time, mirrors, r=r, condition=condition):
+        denoise = denoiser_of(model, condition, precision="fp32", mirrors=mirrors)
+        return denoise(r, torch.tensor([time]))
+
+    def mirrored(axes):
+        seen = replace(condition, maps=condition.maps.flip(axes))
+        return answer(1.0, 1, r.flip(axes), seen).flip(axes)
+
+    assert torch.equal(answer(0.5, 8), answer(0.5, 1))
+    for many in (1, 2, 8):
+        wanted = torch.stack([mirrored(axes) for axes in MIRRORS[:many]]).mean(0)
+        torch.testing.assert_close(answer(1.0, many), wanted)
+    assert not torch.allclose(answer(1.0, 2), answer(1.0, 1), atol=1e-4)
+
+
+def test_all_mirror_images_of_a_volume_differ():
+    assert len({tuple(sorted(axes)) for axes in MIRRORS}) == 8
+    assert MIRRORS[0] == ()

@@ -1,12 +1,14 @@
 """A tiny untrained model, and a small head in thick slices."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
 from medidiff.models import load_model
-from medidiff.tasks import simulate_thick_slices, super_resolve
+from medidiff.tasks import adapter, simulate_thick_slices, super_resolve
+from medidiff.tasks.adapter import SHARES
 from medidiff.volume import Geometry, Volume
 from tests.strategies import rotation
 from tests.toy import make_model
@@ -48,3 +50,10 @@ def enhance(model):
 @pytest.fixture(scope="session")
 def enhanced(enhance, thick):
     return enhance(thick)
+
+
+@pytest.fixture
+def hopeful(monkeypatch):
+    """Whatever is learnt, the held-out part likes it, and all of it best."""
+    scores = itertools.cycle((30.0, *(31.0,) * (len(SHARES) - 1), 31.5))
+    monkeypatch.setattr(adapter, "score", lambda exam, answer: next(scores))

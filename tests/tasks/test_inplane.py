@@ -6,7 +6,7 @@ import torch
 
 from medidiff.models.condition import NUMBERS
 from medidiff.physics import SliceProfile
-from medidiff.tasks.example import Example, parted
+from medidiff.tasks.example import Example, fineness, parted
 from medidiff.tasks.inplane import draw, edge_of
 from medidiff.tasks.posing import posed
 from medidiff.volume import Volume
@@ -32,6 +32,48 @@ def lesson(example, axis=0, box=BOX, seed=0, turn=False, **told):
 
 def test_the_planes_axes_are_sharp_and_the_slices_are_not(example):
     assert example.sharp == (0, 1)
+
+
+def smoothed(image, axis, factor):
+    """The image with no more than so many voxels had held, by a Fourier transform."""
+    spectrum = torch.fft.fft(image, dim=axis)
+    kept = torch.fft.fftfreq(image.shape[axis]).abs() < 0.5 / factor
+    shape = [-1 if a == axis else 1 for a in range(3)]
+    return torch.fft.ifft(spectrum * kept.reshape(shape), dim=axis).real
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_an_axis_that_was_interpolated_is_not_fine(axis):
+    image = torch.randn(48, 40, 44, generator=torch.Generator().manual_seed(1)).cumsum(0).cumsum(1).cumsum(2)
+    assert min(fineness(image, a) for a in range(3)) > 0.3
+    found = [fineness(smoothed(image, axis, 2), a) for a in range(3)]
+    assert found[axis] < 0.05
+    assert min(found[:axis] + found[axis + 1 :]) > 0.3
+
+
+def test_white_noise_and_sharp_edges_are_fine_to_the_end():
+    edges = torch.zeros(64, 8, 8)
+    edges[20:41] = 1
+    assert fineness(edges, 0) > 1.2
+    noise = torch.randn(64, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert fineness(noise, 0) > 3
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_axes_that_were_interpolated_are_not_learnt_from(axis, example):
+    blurred = Example(smoothed(example.image, axis, 2), example.operator, 0.0)
+    assert blurred.sharp == (1 - axis,)
+    both = smoothed(blurred.image, 1 - axis, 2)
+    assert Example(both, example.operator, 0.0).sharp == ()
+
+
+def test_of_a_large_head_some_voxels_are_drawn_around(example, monkeypatch):
+    assert len(example.centres) == int((example.image >= 0.1).sum())
+    monkeypatch.setattr("medidiff.tasks.example.CENTRES", 100)
+    few = Example(example.image, example.operator, 0.0).centres
+    assert few.shape == (100, 3)
+    assert len(np.unique(few, axis=0)) == 100
+    assert all(example.image[tuple(voxel)] >= 0.1 for voxel in few)
 
 
 def test_an_image_coarse_along_all_axes_is_sharp_along_none(sharp):

@@ -55,6 +55,18 @@ def test_the_same_seed_gives_the_same_output_and_another_does_not(enhance, thick
     assert (first != other).any()
 
 
+def test_with_all_mirror_images_a_mirrored_scan_gives_the_mirrored_result(model, thick):
+    whole = Model(model.network, {**model.card, "tile": 24, "blind_start": True})
+    flipped = Volume(thick.array[::-1].copy(), thick.geometry, thick.meta)
+
+    def apart(mirrors):
+        told = {"device": "cpu", "precision": "fp32", "noise": 0, "mirrors": mirrors}
+        one, other = (super_resolve(volume, whole, **told).volume.array for volume in (thick, flipped))
+        return np.abs(one[::-1] - other).max()
+
+    assert apart(8) < 0.05 < apart(1)
+
+
 def test_the_output_does_not_depend_on_how_many_tiles_run_at_once(enhance, thick, monkeypatch):
     one = enhance(thick, detail=1.0).volume
     monkeypatch.setattr(inference, "TILES_AT_ONCE", {"cpu": 3})
@@ -233,6 +245,8 @@ def test_progress_rises_to_one(options, enhance, thick):
         ({"steps": 0}, "steps and samples"),
         ({"samples": 0}, "steps and samples"),
         ({"detail": 1.5}, "detail must lie between"),
+        ({"mirrors": 0}, "mirrors must be 1 to 8"),
+        ({"mirrors": 9}, "mirrors must be 1 to 8"),
         ({"detail": float("nan")}, "detail must lie between"),
         ({"noise": -1}, "noise must be 0 or more"),
         ({"slice_thickness": 0}, "thickness must be positive"),

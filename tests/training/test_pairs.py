@@ -46,7 +46,7 @@ def test_noise_is_added_to_a_third_and_told_nearly_as_it_is(heads):
     clean, noise = operator.forward(x), torch.Generator()
     ratios, silent = [], 0
     for seed in range(300):
-        y, told = pairs._measured(x, operator, np.random.default_rng(seed), noise.manual_seed(seed))
+        y, told = pairs._measured(x, operator, 1 / 3, np.random.default_rng(seed), noise.manual_seed(seed))
         sd = float((y - clean).std())
         if sd == 0:
             assert told == 0
