@@ -22,7 +22,7 @@ from torch import Tensor
 from benchmarks.cases import SHARP, Case, Spec, load_heads, measure
 from benchmarks.methods import enhanced, image_of
 from benchmarks.scoring import Scorer
-from medidiff.models import load_model
+from medidiff.models import MAPS, load_model
 from medidiff.tasks.device import choose_device
 from medidiff.training import Recipe, read_recipe, train_recipe
 from medidiff.training.recipe import Group, Optimisation
@@ -47,6 +47,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "random times: every pair": {"again": 1.0, "groups": 6, "patches": 1},
     "patch: 48": {"patch": 48, "patches": 5},
     "patch: 96": {"patch": 96, "groups": 2, "patches": 1},
+    "network: shown details": {"maps": len(MAPS)},
     "rate: twice": {"rate": 6e-4},
     "rate: half": {"rate": 1.5e-4},
     "length: twice": {"longer": 2},
@@ -86,6 +87,7 @@ def changed(
     seed: int = 11,
     longer: int = 1,
     kind: str = "diffusion",
+    maps: int | None = None,
     **how: Any,
 ) -> Recipe:
     """Change a recipe that is trained into a new folder.
@@ -94,8 +96,8 @@ def changed(
     ----------
     recipe, folder
         What to change, and the folder of all models.
-    labels, seed, longer, kind
-        Factors of the weight of label maps and of the steps; the seed; the model's kind.
+    labels, seed, longer, kind, maps
+        Factors of the weight of label maps and of the steps; the seed; the model's kind; maps that its network sees.
     how
         Fields of its optimisation, or of all its groups.
     """
@@ -106,7 +108,8 @@ def changed(
     optimisation = replace(recipe.optimisation, **_of(Optimisation, how))
     optimisation = replace(optimisation, steps=longer * optimisation.steps)
     told = {"groups": [group for group in groups if group.weight], "optimisation": optimisation, "seed": seed}
-    told |= {"card": {**recipe.card, "kind": kind}}
+    network = {**recipe.card["network"], **({"maps": maps} if maps else {})}
+    told |= {"card": {**recipe.card, "kind": kind, "network": network}}
     return replace(recipe, output=folder / f"{len(list(folder.glob('*'))):02}", **told)  # type: ignore[arg-type]
 
 

@@ -4,6 +4,8 @@ Width at full resolution is what costs, so blocks of voxels become channels firs
 all parameters work at half resolution or deeper.
 """
 
+import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -53,7 +55,7 @@ class ConditionalUNet(nn.Module):
         head_channels: int = 32,
     ) -> None:
         super().__init__()
-        self.dims = dims
+        self.dims, self.maps, self.images = dims, maps, images
         self.edges = dict(zip("pqr"[:dims], [block_size] * dims, strict=True))
         self.multiple = block_size * 2 ** (len(channels) - 1)
         voxels = block_size**dims
@@ -77,14 +79,26 @@ class ConditionalUNet(nn.Module):
         x
             ``(b, images, X, Y, Z)`` or ``(b, images, X, Y)``, the noisy image; sizes divisible by `multiple`.
         maps
-            ``(b, maps, X, Y, Z)`` or ``(b, maps, X, Y)``.
+            ``(b, maps, X, Y, Z)`` or ``(b, maps, X, Y)``; there may be more than it takes.
         numbers
             ``(b, numbers)``.
         t
             ``(b,)``, time from 0 (clean) to 1 (noise).
         """
-        stacked = rearrange(torch.cat([x, maps], 1), DEPTH[self.dims], **self.edges)
+        stacked = rearrange(torch.cat([x, maps[:, : self.maps]], 1), DEPTH[self.dims], **self.edges)
         constants = numbers.reshape(*numbers.shape, *[1] * self.dims).expand(-1, -1, *stacked.shape[2:])
         features = torch.cat([stacked, constants.to(stacked.dtype)], 1)
         v: Tensor = self.unet(features.contiguous(memory_format=LAYOUT[self.dims]), TIMESTEPS * t)
         return rearrange(v, SPACE[self.dims], **self.edges)
+
+    def widened(self, maps: int) -> "ConditionalUNet":
+        """Make a copy that takes more maps and gives the same answers, whatever is in them, until it learns."""
+        wide = copy.deepcopy(self)
+        first = wide.unet.conv_in.conv
+        more = (maps - self.maps) * math.prod(self.edges.values())
+        after = (self.images + self.maps) * math.prod(self.edges.values())
+        old, none = first.weight.detach(), first.weight.new_zeros(first.weight.shape[0], more, *first.weight.shape[2:])
+        first.weight = nn.Parameter(torch.cat([old[:, :after], none, old[:, after:]], 1))
+        first.in_channels += more
+        wide.maps = maps
+        return wide

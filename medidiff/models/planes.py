@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from medidiff.diffusion import Denoiser, from_velocity
+from medidiff.models.condition import COARSE, FINE
 from medidiff.models.inference import PRECISIONS
 from medidiff.models.store import Model
 
@@ -25,8 +26,6 @@ NOISE_UNIT = 0.01
 """Noise, in units of the image's brightness, that counts as 1 in "log2 noise"."""
 PASSES = (1.0, 0.65, 0.55, 0.5, 0.47, 0.45)
 """Typical error of the image that a pass starts from, relative to that of the first; later passes count as the last."""
-FINE, COARSE = 1.5, 5.0
-"""Standard deviations in voxels of the blurs that part an image into what is coarse, finer and finest."""
 
 
 def residual_unit(*, acceleration: float, noise: float, refined: int) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from medidiff.diffusion import ConditionalUNet
 from medidiff.errors import ModelError
-from medidiff.models.condition import MAPS, NUMBERS
+from medidiff.models.condition import NUMBERS
 
 __all__ = ["SHIPPED", "Model", "build_network", "check_model", "find_model", "load_model", "read_card", "save_model"]
 
@@ -26,11 +26,13 @@ PLANES = tuple(
     for part in ("real", "imag")
 )
 PLANE_NUMBERS = ("log2 acceleration", "log2 noise", "log2 coils", "passes done")
+FIRST_MAPS = 4
+"""Maps that a network of volumes sees whose card does not say how many."""
 INPUTS: Mapping[str, Mapping[str, int]] = {
-    "super-resolution": {"maps": len(MAPS), "numbers": len(NUMBERS), "dims": 3, "images": 1},
+    "super-resolution": {"maps": FIRST_MAPS, "numbers": len(NUMBERS), "dims": 3, "images": 1},
     "reconstruction": {"maps": len(PLANES), "numbers": len(PLANE_NUMBERS), "dims": 2, "images": 2},
 }
-"""What goes into the network of each task."""
+"""What goes into the network of each task, unless its card says otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ def build_network(card: Mapping[str, Any]) -> ConditionalUNet:
         )
     shape = card["network"]
     return ConditionalUNet(
-        **INPUTS[card["task"]],
+        **{**INPUTS[card["task"]], **{name: shape[name] for name in ("maps",) if name in shape}},
         channels=shape["channels"],
         blocks=shape["blocks"],
         block_size=shape["block_size"],

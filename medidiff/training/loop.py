@@ -180,13 +180,14 @@ class _State:
 
 
 def _started(recipe: Recipe) -> ConditionalUNet:
-    """Build the network with a trained model's weights."""
+    """Build the network with a trained model's weights; it may be shown more maps."""
     start = recipe.optimisation.start
     folder = recipe.path.parent / start
     model = load_model(folder if folder.is_dir() else start)
     network = build_network(recipe.card)
+    given = model.network.widened(network.maps) if network.maps > model.network.maps else model.network
     try:
-        network.load_state_dict(model.network.state_dict())
+        network.load_state_dict(given.state_dict())
     except RuntimeError as error:
         raise ModelError("model to start from has another network", where=model.label) from error
     return network

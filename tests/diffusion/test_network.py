@@ -68,3 +68,26 @@ def test_everything_that_is_told_is_heard():
 def test_each_image_of_a_batch_is_answered_alone():
     made, told = network(), inputs((8, 8, 8))
     torch.testing.assert_close(made(*told)[1:], made(*(part[1:] for part in told)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("block_size", [1, 2])
+def test_maps_beyond_those_that_it_takes_are_not_seen(block_size):
+    made = network(block_size=block_size)
+    x, maps, numbers, t = inputs((8, 8, 8))
+    assert torch.equal(made(x, torch.cat([maps, maps], 1), numbers, t), made(x, maps, numbers, t))
+
+
+@pytest.mark.parametrize("block_size", [1, 2])
+def test_a_widened_network_gives_the_same_answers_until_it_learns_from_more(block_size):
+    made = network(block_size=block_size)
+    wide = made.widened(4)
+    x, maps, numbers, t = inputs((8, 8, 8))
+    told = torch.cat([maps, 3 * maps.flip(1)], 1)
+    torch.testing.assert_close(wide(x, told, numbers, t), made(x, maps, numbers, t))
+    assert made.maps == 2
+    fresh = network(block_size=block_size, maps=4)
+    assert {k: v.shape for k, v in wide.state_dict().items()} == {k: v.shape for k, v in fresh.state_dict().items()}
+    wide.requires_grad_(True)(x, told, numbers, t).square().mean().backward()
+    gradient = wide.unet.conv_in.conv.weight.grad
+    first, last = (block_size**3 * (1 + many) for many in (2, 4))
+    assert float(gradient[:, first:last].abs().min()) > 0

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from medidiff.models import MAPS, MIRRORS, NUMBERS, condition_on, denoiser_of, load_model
+from medidiff.models.condition import COARSE, FINE
 from medidiff.physics import SliceProfile, relative_residual
 from medidiff.volume import Geometry
 from tests.toy import make_model
@@ -41,7 +43,7 @@ def test_there_is_a_map_and_a_number_for_each_name():
 @pytest.mark.parametrize("axis", range(3))
 def test_the_phase_is_one_on_measured_slices(axis):
     operator = slices(3, axis=axis)
-    phases = condition_on(measured(operator), operator).maps[0, 1:].movedim(axis + 1, 1)
+    phases = condition_on(measured(operator), operator).maps[0, 1:4].movedim(axis + 1, 1)
     torch.testing.assert_close(phases[axis, 1::3], torch.ones(4, 12, 12))
     torch.testing.assert_close(phases[axis, 0::3], torch.full((4, 12, 12), -0.5))
     for other in {0, 1, 2} - {axis}:
@@ -53,6 +55,22 @@ def test_the_phase_is_minus_one_half_way():
     shifted = SliceProfile(operator.fine, Geometry((12, 12, 4), np.diag([1.0, 1, 2, 1])), thickness=operator.thickness)
     phase = condition_on(measured(shifted), shifted).maps[0, 3, 0, 0]
     torch.testing.assert_close(phase, torch.tensor([1.0, -1.0] * 6))
+
+
+def test_details_are_shown_in_the_unit_of_the_residual_and_add_up_to_what_is_not_coarse():
+    operator = slices(3, size=24)
+    condition = condition_on(measured(operator), operator)
+    coarse = torch.from_numpy(gaussian_filter(condition.base[0, 0].numpy(), COARSE, mode="nearest"))
+    fine = torch.from_numpy(gaussian_filter(condition.base[0, 0].numpy(), FINE, mode="nearest"))
+    finest, finer = condition.scale * condition.maps[0, 4:]
+    torch.testing.assert_close(finest, condition.base[0, 0] - fine, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(finest + finer, condition.base[0, 0] - coarse, atol=1e-5, rtol=1e-4)
+
+
+def test_an_image_without_detail_shows_none():
+    operator = slices(3)
+    flat = condition_on(torch.full((1, 1, *operator.coarse.shape), 0.7), operator)
+    assert float(flat.maps[0, 4:].abs().max()) < 1e-3
 
 
 def test_the_numbers_are_ratio_thickness_and_spacing():

@@ -51,12 +51,12 @@ def test_label_maps_may_weigh_more_or_be_left_out(recipe, tmp_path):
 
 def test_no_change_is_misspelt():
     known = {field.name for part in (Optimisation, Group) for field in fields(part)}
-    known |= {"labels", "seed", "longer", "kind"}
+    known |= {"labels", "seed", "longer", "kind", "maps"}
     assert {name for how in CHANGES.values() for name in how} <= known
 
 
 def test_variants_are_trained_from_the_start_scored_by_kind_and_told(told, tmp_path):
-    only = ["nothing", "another seed", "loss: gradients too", "random times: none"]
+    only = ["nothing", "another seed", "loss: gradients too", "random times: none", "network: shown details"]
     folder = main([*told, "--only", *only])
     rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     assert [row["change"] for row in rows] == only
@@ -64,7 +64,8 @@ def test_variants_are_trained_from_the_start_scored_by_kind_and_told(told, tmp_p
     assert len({row["loss"] for row in rows}) == len(only)
     assert [rows[0][kind] for kind in KINDS] == rows[0]["cases"]
     cards = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("models/*/card.json"))]
-    assert [card["kind"] for card in cards] == ["diffusion"] * 3 + ["regression"]
+    assert [card["kind"] for card in cards] == ["diffusion"] * 3 + ["regression", "diffusion"]
+    assert [card["network"].get("maps", 4) for card in cards] == [4] * 4 + [6]
     lines = (folder / "table.md").read_text().splitlines()
     assert len(lines) == 2 + len(only)
     assert lines[2].startswith(f"| nothing | {rows[0][KINDS[0]]:.2f} |")

@@ -84,6 +84,16 @@ def test_weights_of_another_network_are_refused(recipe):
         train(path, device="cpu")
 
 
+def test_a_network_that_is_shown_more_may_start_from_one_that_was_shown_less(recipe):
+    first = train(recipe("first", steps=2), device="cpu")
+    path = recipe("wider", steps=2)
+    text = path.read_text().replace("warm_up = 2", f'warm_up = 2\nstart = "{first}"')
+    path.write_text(text.replace("block_size = 2", "block_size = 2\nmaps = 6"))
+    model = load_model(train(path, device="cpu"))
+    assert model.network.maps == 6
+    assert load_model(first).network.maps == 4
+
+
 @pytest.fixture
 def noised(monkeypatch):
     """What each step made of its pairs: residual, noisy residual, velocity and time."""

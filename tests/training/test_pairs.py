@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from medidiff.models import MAPS
 from medidiff.models.condition import NUMBERS
 from medidiff.training import pairs, read_recipe
 from medidiff.training.contrast import blurred, remapped
@@ -30,7 +31,7 @@ def test_the_seed_decides_a_batch(heads):
 def test_shapes_are_those_of_the_network(heads):
     drawn = batch(heads, 3)
     assert drawn.residual.shape == (4, 1, 16, 16, 16)
-    assert drawn.maps.shape == (4, 4, 16, 16, 16)
+    assert drawn.maps.shape == (4, len(MAPS), 16, 16, 16)
     assert drawn.numbers.shape == (4, len(NUMBERS))
     assert all(torch.isfinite(t).all() for t in vars(drawn).values())
 
