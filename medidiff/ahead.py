@@ -29,7 +29,7 @@ def ahead(
     """
     stream = torch.cuda.Stream(place) if place.type == "cuda" else None  # type: ignore[no-untyped-call]
     if stream:
-        stream.wait_stream(torch.cuda.current_stream())
+        stream.wait_stream(torch.cuda.current_stream(place))
 
     def drawn(number: int) -> tuple[Drawn, Any]:
         with torch.cuda.stream(stream) if stream else nullcontext():
@@ -40,9 +40,9 @@ def ahead(
         while coming is not None:
             batch, ready = coming.result()
             if ready is not None:
-                torch.cuda.current_stream().wait_event(ready)
+                torch.cuda.current_stream(place).wait_event(ready)
                 for tensor in _tensors(batch):
-                    tensor.record_stream(torch.cuda.current_stream())
+                    tensor.record_stream(torch.cuda.current_stream(place))
             coming = pool.submit(drawn, number + 1) if number + 1 < last else None
             yield number, batch
             number += 1

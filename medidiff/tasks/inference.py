@@ -32,7 +32,7 @@ class Options:
     detail: float
     seed: int
     precision: str
-    mirrors: int = 1
+    mirrors: int
 
     @property
     def sampling(self) -> bool:
