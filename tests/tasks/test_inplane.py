@@ -67,6 +67,26 @@ def test_axes_that_were_interpolated_are_not_learnt_from(axis, example):
     assert Example(both, example.operator, 0.0).sharp == ()
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_axis_half_as_fine_as_the_other_is_not_learnt_from(axis, example, monkeypatch):
+    other = {axis: 0.2, 1 - axis: 0.5}
+    monkeypatch.setattr("medidiff.tasks.example.fineness", lambda image, a: other[a])
+    assert Example(example.image, example.operator, 0.0).sharp == (1 - axis,)
+    other[axis] = 0.3
+    assert Example(example.image, example.operator, 0.0).sharp == (0, 1)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_detail_that_was_not_measured_makes_no_axis_fine(axis, example):
+    """Between slices a sample has detail of its own, which an interpolated axis of the planes has not."""
+    smooth = smoothed(example.image, axis, 2)
+    pattern = torch.tensor([1.0, -1.0] * 12)
+    rough = 0.1 * torch.randn(24, 22, 1, generator=torch.Generator().manual_seed(0)) * pattern
+    sampled = Example(smooth + rough, example.operator, 0.0)
+    assert min(fineness(sampled.image, a) for a in (0, 1)) > 1
+    assert sampled.sharp == (1 - axis,)
+
+
 def test_of_a_large_head_some_voxels_are_drawn_around(example, monkeypatch):
     assert len(example.centres) == int((example.image >= 0.1).sum())
     monkeypatch.setattr("medidiff.tasks.example.CENTRES", 100)

@@ -1,12 +1,14 @@
 """Pairs are what the task would measure: same operators, sharp axes only, decided by the seed alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from medidiff.models import MAPS
 from medidiff.models.condition import NUMBERS
-from medidiff.training import pairs, read_recipe
+from medidiff.training import contrast, pairs, read_recipe
 from medidiff.training.contrast import blurred, remapped
 from medidiff.training.heads import load_heads
 from medidiff.training.pairs import _acquisition, draw_batch
@@ -112,3 +114,27 @@ def test_the_slice_axis_is_always_a_sharp_one(heads, monkeypatch):
         batch(heads, seed)
     assert all(axis in sharp for sharp, axis in orders)
     assert {axis for sharp, axis in orders if sharp == [0, 2]} == {0, 2}
+
+
+@pytest.mark.parametrize(("what", "share"), [("remapped", "remap"), ("under_a_coil", "shaded")])
+@pytest.mark.parametrize("all_or_none", [0.0, 1.0])
+def test_a_group_says_how_many_of_its_images_are_varied(what, share, all_or_none, heads, monkeypatch):
+    seen = []
+
+    def spied(x, rng):
+        seen.append(x)
+        return x
+
+    monkeypatch.setattr(contrast, what, spied)
+    group = replace(heads[0].group, **{"remap": 0.5, "shaded": 0.5, share: all_or_none})
+    images = [replace(head, group=group) for head in heads if head.labels is None]
+    for seed in range(6):
+        batch(images, seed)
+    assert len(seen) == 12 * all_or_none
+
+
+@pytest.mark.parametrize("noisy", [0.0, 1.0])
+def test_a_group_says_how_many_of_its_measurements_are_noisy(noisy, heads):
+    loud = [replace(head, group=replace(head.group, noisy=noisy)) for head in heads]
+    told = [value for seed in range(8) for value in batch(loud, seed).numbers[:, -1].tolist()]
+    assert any(told) is bool(noisy)
