@@ -30,7 +30,9 @@ from medidiff.training.recipe import Group, Optimisation
 __all__ = ["CHANGES", "changed", "main", "table"]
 
 RECIPE = Path(__file__).parents[1] / "medidiff" / "training" / "recipes" / "sr-brain.toml"
-FROM = {"groups": 4, "patches": 2, "again": 0.5, "rate": 3e-4, "warm_up": 40, "average": 0.99, "noisy_start": 0}
+BATCH = {"groups": 4, "patches": 2, "again": 0.5}
+FURTHER = {"rate": 3e-4, "warm_up": 40, "average": 0.99, "noisy_start": 0}
+"""Of what goes on from a start; what learns from nothing keeps the recipe's."""
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "nothing": {},
     "another seed": {"seed": 12},
@@ -134,8 +136,10 @@ def _base(options: argparse.Namespace) -> Recipe:
     """Read the recipe, without the sites left out, from the start that was given."""
     recipe = read_recipe(options.recipe)
     kept = [group for group in recipe.groups if not any(word in group.files for word in options.without)]
-    first = {"start": str(options.start.resolve())} if options.start else {"noisy_start": options.steps // 10}
-    told = {**FROM, **first, "steps": options.steps, "checkpoint_every": options.steps, "compile": options.compile}
+    first: dict[str, Any] = {"noisy_start": options.steps // 10}
+    if options.start:
+        first = {"start": str(options.start.resolve()), **FURTHER}
+    told = {**BATCH, **first, "steps": options.steps, "checkpoint_every": options.steps, "compile": options.compile}
     known = _of(Optimisation, told | ({"patch": options.patch} if options.patch else {}))
     return replace(recipe, data=options.data, groups=kept, optimisation=replace(recipe.optimisation, **known))
 

@@ -22,6 +22,7 @@ from benchmarks.cases import Case, Spec, cropped, load_heads, measure
 from benchmarks.scoring import Scorer
 from medidiff.diffusion import Denoiser, alpha_sigma, posterior_mean, sample, times
 from medidiff.models import Model, condition_on, denoiser_of, load_model
+from medidiff.physics.blur import blurred
 from medidiff.posterior import agreeing, settled
 from medidiff.tasks.device import choose_device, choose_precision
 from medidiff.tasks.posing import posed
@@ -132,22 +133,11 @@ def _looked_at(case: Case, model: Model, options: argparse.Namespace) -> Iterato
 
 def _ends(asked: _Asked, mean: Tensor, noise: Tensor, steps: Sequence[int]) -> Iterator[tuple[str, int, Tensor]]:
     """What the dial turns to: samples, and the sharpened mean."""
-    yield "sharpened", 0, mean + _detail(asked.base + asked.scale * mean) / asked.scale
+    image = asked.base / asked.scale + mean
+    yield "sharpened", 0, mean + image - blurred(image, SOFT)
     for many in steps:
         for name, sampler in SAMPLERS.items():
             yield name, many, sampler(asked.denoiser, noise, many, 1)
-
-
-def _detail(x: Tensor) -> Tensor:
-    taps = torch.arange(-4, 5, device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-0.5 * (taps / SOFT) ** 2)
-    soft = x
-    for axis in range(3):
-        shape = [9 if a == axis else 1 for a in range(3)]
-        soft = torch.nn.functional.conv3d(
-            soft, (kernel / kernel.sum()).reshape(1, 1, *shape), padding=[4 * (n > 1) for n in shape]
-        )
-    return x - soft
 
 
 def _ask(case: Case, model: Model, options: argparse.Namespace) -> _Asked:

@@ -2,15 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
-import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from medidiff.physics import SliceProfile, project
-from medidiff.physics.resolution import along
+from medidiff.physics.blur import blurred
 
 __all__ = ["MAPS", "NUMBERS", "Condition", "condition_on", "residual_scale"]
 
@@ -74,7 +71,7 @@ def condition_on(y: Tensor, operator: SliceProfile, *, noise: float = 0.0) -> Co
     base = project(operator.upsample(y), y, operator, weight=weight)
     phases = [_phase(operator, axis).to(base).expand_as(base) for axis in range(3)]
     numbers = torch.tensor(_numbers(operator, noise), device=y.device).expand(y.shape[0], -1)
-    fine, coarse = (_blurred(base, sd) for sd in (FINE, COARSE))
+    fine, coarse = (blurred(base, sd) for sd in (FINE, COARSE))
     details = ((base - fine) / scale, (fine - coarse) / scale)
     return Condition(torch.cat([base, *phases, *details], 1), numbers, scale)
 
@@ -82,18 +79,6 @@ def condition_on(y: Tensor, operator: SliceProfile, *, noise: float = 0.0) -> Co
 def residual_scale(operator: SliceProfile) -> float:
     """Typical error of the consistent upsampling, which grows with the ratio of the voxel volumes."""
     return 0.02 * math.log2(1 + math.prod(operator.ratios))
-
-
-def _blurred(image: Tensor, sd: float) -> Tensor:
-    """``(..., X, Y, Z)``, convolved with a Gaussian; beyond its faces it goes on as it ends."""
-    for axis in range(3):
-        image = along(image, _gaussian(image.shape[axis - 3], sd), axis)
-    return image
-
-
-@lru_cache(maxsize=32)
-def _gaussian(n: int, sd: float) -> Tensor:
-    return torch.from_numpy(gaussian_filter1d(np.eye(n), sd, axis=0, mode="nearest"))
 
 
 def _phase(operator: SliceProfile, axis: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from medidiff.diffusion import ConditionalUNet
 from medidiff.errors import ModelError
-from medidiff.models.condition import NUMBERS
+from medidiff.models.condition import MAPS, NUMBERS
 
 __all__ = ["SHIPPED", "Model", "build_network", "check_model", "find_model", "load_model", "read_card", "save_model"]
 
@@ -62,15 +62,18 @@ def build_network(card: Mapping[str, Any]) -> ConditionalUNet:
     Raises
     ------
     ModelError
-        If its task is unknown.
+        If its task is unknown, or it wants to be shown what nobody shows.
     """
     if card["task"] not in INPUTS:
         raise ModelError(
             "unknown task", where=str(card.get("name")), found=str(card["task"]), needed=" or ".join(INPUTS)
         )
-    shape = card["network"]
+    shape, inputs = dict(card["network"]), INPUTS[card["task"]]
+    maps, known = shape.get("maps", inputs["maps"]), max(inputs["maps"], len(MAPS))
+    if maps > known:
+        raise ModelError("network wants more maps than there are", found=str(maps), needed=f"{known} or fewer")
     return ConditionalUNet(
-        **{**INPUTS[card["task"]], **{name: shape[name] for name in ("maps",) if name in shape}},
+        **{**inputs, "maps": maps},
         channels=shape["channels"],
         blocks=shape["blocks"],
         block_size=shape["block_size"],

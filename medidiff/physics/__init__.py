@@ -2,8 +2,8 @@
 
 ``linop``
     `LinearOperator`, and their composition.
-``resolution``, ``solve``, ``noise``
-    Slice profiles, the exact solve for them, and the noise of an image.
+``resolution``, ``solve``, ``noise``, ``blur``
+    Slice profiles, the exact solve for them, the noise of an image, and a Gaussian blur.
 ``fourier``, ``sense``, ``wavelet``
     Fourier transform, sampling, sensitivities and wavelets as operators.
 ``iterate``

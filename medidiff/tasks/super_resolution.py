@@ -132,6 +132,8 @@ def super_resolve(
     warnings += validity_warnings(volume, plan, loaded.card, acquisition.axis)
     figures = appearance(problem) | (found.figures if chosen is loaded else {})  # ranges are of the shipped weights
     warnings += familiarity_warnings(figures, loaded.card)
+    if options.sampling and chosen is not loaded:
+        warnings.append("the model was adapted: its spread is that of the plain one's calibration, not measured again")
     if options.sampling and len(problem.operator.axes) == 3:
         warnings.append("samples of images coarse along all axes are not calibrated: neither spread nor texture")
     result = _delivered(found.image, found.spread, problem, plan, volume)

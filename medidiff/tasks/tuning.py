@@ -50,7 +50,7 @@ class Tuning:
         if not chosen:
             raise UsageError("no parameters to tune", found=f"none called {tuned}")
         self.parameters = [p.requires_grad_(True) for p in chosen.values()]
-        self.original = [network.get_parameter(name).detach().clone() for name in chosen]
+        self.original = [network.get_parameter(name).detach() for name in chosen]
         self.average = [p.detach().clone() for p in self.parameters]
         fused = self.parameters[0].is_cuda
         self.optimiser = torch.optim.AdamW(self.parameters, lr=rate, weight_decay=0, betas=(0.9, 0.99), fused=fused)

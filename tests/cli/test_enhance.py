@@ -1,12 +1,16 @@
 """``medidiff enhance``: options reach the task, results reach the disk, the shell is told the truth."""
 
+import inspect
 import json
 
 import numpy as np
 
 import medidiff.models
 import medidiff.tasks
+from medidiff import super_resolve
+from medidiff.cli.enhance import command
 from medidiff.io import read_header
+from medidiff.models import MIRRORS
 from tests.bad_files import edited_header, good, stored
 from tests.batch.running import table
 
@@ -166,3 +170,9 @@ def test_a_scheduler_and_a_cluster_exclude_each_other(cli, calls, scans, tmp_pat
     assert result.exit_code == 2
     assert "exclude each other" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_mirror_images_of_the_command_are_those_of_the_call():
+    option = next(option for option in command.params if option.name == "mirrors")
+    assert option.default == inspect.signature(super_resolve).parameters["mirrors"].default
+    assert (option.type.min, option.type.max) == (1, len(MIRRORS))  # type: ignore[attr-defined]

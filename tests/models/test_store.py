@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from medidiff.errors import ModelError
-from medidiff.models import build_network, find_model, load_model, read_card, save_model
+from medidiff.models import MAPS, build_network, find_model, load_model, read_card, save_model
 from tests.toy import CARD, make_model
 
 
@@ -46,6 +46,17 @@ def test_a_loaded_network_is_ready_to_infer(folder):
 def test_an_unknown_task_is_refused(folder):
     change_card(folder, task="segmentation")
     assert "unknown task" in refusal(load_model, folder)
+
+
+def test_a_network_may_be_shown_as_many_maps_as_there_are_and_no_more():
+    def shown(maps):
+        return build_network(
+            {**CARD, "network": {"channels": [16, 32], "blocks": [1, 1], "block_size": 2, "maps": maps}}
+        )
+
+    assert (build_network(CARD).maps, shown(6).maps) == (4, len(MAPS))
+    with pytest.raises(ModelError, match=r"wants more maps than there are \(found 7, needed 6 or fewer"):
+        shown(7)
 
 
 def test_saving_again_replaces_and_leaves_nothing_else(folder):

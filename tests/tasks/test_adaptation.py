@@ -173,6 +173,14 @@ def test_samples_are_learnt_for_where_they_are_asked_for(enhance, thick):
     assert sampled.residual_after <= 1e-3
 
 
+def test_the_spread_of_an_adapted_model_is_said_not_to_be_calibrated(adapted, enhance, thick, hopeful):
+    said = "the model was adapted: its spread"
+    sampled = enhance(thick, adapt=FEW, samples=2)
+    assert any(line.startswith(said) for line in sampled.provenance["warnings"])
+    others = (adapted, enhance(thick, samples=2))
+    assert not any(line.startswith(said) for result in others for line in result.provenance["warnings"])
+
+
 @pytest.mark.usefixtures("hopeful")
 def test_what_is_learnt_from_may_have_the_texture_of_a_sample(adapted, enhance, thick):
     textured = enhance(thick, adapt=replace(FEW, texture=1.0))
