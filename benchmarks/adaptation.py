@@ -33,8 +33,9 @@ __all__ = ["FROM_NOTHING", "main", "read", "summary", "untrained"]
 ADAPTED, ALONE = "adapted", "self-supervised"
 METHODS = ("cubic+DC", "TV", OURS, ADAPTED, ALONE)
 ALL_COLUMNS = (*COLUMNS, "site", "used", "steps", "foretold", "reason")
-FROM_NOTHING = Adapting(rate=5e-4, warm_up=100, noisy_start=100)
-"""How a network learns that knows nothing; without noise at the start it was seen to stay at zero for long."""
+FROM_NOTHING = Adapting(rate=5e-4, warm_up=100, noisy_start=100, loyalty=0.0)
+"""How a network learns that knows nothing, and to which it need not be loyal; without noise at the start it was seen to
+stay at zero for long."""
 LONGER = 5
 """Times the seconds of an adaptation that a network from nothing gets."""
 Rows = Sequence[Mapping[str, str]]

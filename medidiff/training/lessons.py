@@ -50,7 +50,7 @@ def lessons(
             lambda step: draw_batch(heads, seed=team.seed(recipe.seed, step), **told), first, last, team.place
         )
         return
-    receivers = Receivers.stock(team.place, edge=how.patch)
+    receivers = Receivers.stock(team.place, edge=how.patch, hard=how.hard)
     draws = ahead(
         lambda number: draw_scans(heads, receivers, seed=team.seed(recipe.seed, number), **told),
         first // how.passes,

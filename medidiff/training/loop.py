@@ -89,6 +89,7 @@ def train_recipe(
             _keep_records(recipe, state, float(loss), last, progress)
     if team.leads:
         save_model(state.average, {**recipe.card, "training_steps": state.step}, recipe.output)
+    team.wait()
     return recipe.output
 
 

@@ -23,24 +23,39 @@ POINTS, EXTENT = 24, 260.0
 """Samples and mm along each edge of the cube in which maps are kept; they are smooth."""
 FAMILIES = ("random", "equispaced", "points")
 """Masks of training. Gaussian ones are left out, to be tested on."""
+HARD = 6.0
+"""Acceleration from which lines are hard."""
 FINER, UNRULY = 0.4, 0.25
 """Share of phases that have finer parts, and of those that are rough in some region."""
 
 
 @dataclass(frozen=True)
 class Receivers:
-    """Arrays of coils by their number, ``(arrays, coil, 24, 24, 24)``, and masks of points ``(masks, edge, edge)``."""
+    """What planes are measured with.
+
+    Parameters
+    ----------
+    arrays
+        By the number of their coils, ``(arrays, coil, 24, 24, 24)``.
+    points
+        Masks of points, ``(masks, edge, edge)``.
+    hard
+        Share of the masks of lines that are 6-fold or more, besides those that happen to be.
+    """
 
     arrays: dict[int, Tensor]
     points: Tensor
+    hard: float = 0.0
 
     @classmethod
-    def stock(cls, device: torch.device, *, edge: int, arrays: int = 8, masks: int = 32) -> "Receivers":
+    def stock(
+        cls, device: torch.device, *, edge: int, arrays: int = 8, masks: int = 32, hard: float = 0.0
+    ) -> "Receivers":
         """Make some, the same every time; masks are for planes of at most ``edge`` voxels."""
         made = {n: torch.stack([_array(n, 100 * n + i) for i in range(arrays)]) for n in COUNTS}
         rng = np.random.default_rng(0)
         points = torch.stack([_points(rng, edge) for _ in range(masks)])
-        return cls({n: maps.to(device) for n, maps in made.items()}, points.to(device))
+        return cls({n: maps.to(device) for n, maps in made.items()}, points.to(device), hard)
 
     def maps(self, rng: Generator, coils: int, shape: Sequence[int], *, millimetres: float) -> Tensor:
         """``(coil, n, a, b)`` sensitivities of ``n`` planes that are so far apart, somewhere in an array."""
@@ -91,7 +106,7 @@ def drawn_mask(rng: Generator, receivers: Receivers, shape: Sequence[int], *, co
         points = receivers.points[int(rng.integers(len(receivers.points)))]
         a, b = ((have - want) // 2 for have, want in zip(points.shape, shape, strict=True))
         return points[a : a + shape[0], b : b + shape[1]]
-    acceleration = float(np.exp(rng.uniform(np.log(1.5 if coils == 1 else 2.0), np.log(4.0 if coils == 1 else 10.0))))
+    acceleration = _acceleration(rng, receivers, coils)
     n = shape[1]
     calibration = min(int(rng.integers(8, 33)), int(0.5 * n / acceleration))
     options: dict[str, Any] = {
@@ -103,6 +118,14 @@ def drawn_mask(rng: Generator, receivers: Receivers, shape: Sequence[int], *, co
     if rng.random() < 0.15:
         mask = mask & partial_fourier(n, fraction=float(rng.uniform(0.6, 0.9)))
     return torch.from_numpy(mask)[None]
+
+
+def _acceleration(rng: Generator, receivers: Receivers, coils: int) -> float:
+    """Log-uniform; a single coil cannot be accelerated much."""
+    least, most = (1.5, 4.0) if coils == 1 else (2.0, 10.0)
+    if receivers.hard and coils > 1 and rng.random() < receivers.hard:
+        least = HARD
+    return float(np.exp(rng.uniform(np.log(least), np.log(most))))
 
 
 @cache

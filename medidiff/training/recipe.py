@@ -55,7 +55,8 @@ class Optimisation:
     noise after ``noisy_start`` steps, ``pure_noise`` has no say), and this share of the pairs once more at a random
     time.
 
-    ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before.
+    ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before. So
+    is ``hard``, the share of the masks of lines that are 6-fold or more, besides those that happen to be.
 
     ``charbonnier`` and ``gradient`` change the loss; see `medidiff.training.losses`.
 
@@ -76,6 +77,7 @@ class Optimisation:
     gradient: float = 0.0
     again: float = 0.0
     passes: int = 1
+    hard: float = 0.0
     start: str = ""
     compile: bool = False
     checkpoint_every: int = 500

@@ -42,6 +42,11 @@ class Team:
         """What decides this process's part of a batch; alone, it is the whole."""
         return (seed, step) if self.size == 1 else (seed, step, self.rank)
 
+    def wait(self) -> None:
+        """Wait for the others: who leaves early takes its part of the last gradients with it, and they wait forever."""
+        if self.size > 1:
+            dist.barrier()
+
     def average(self, network: nn.Module) -> None:
         """Replace gradients by their mean over the team."""
         if self.size == 1:

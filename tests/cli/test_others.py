@@ -141,11 +141,13 @@ class TestSimulate:
 class TestTrain:
     """The command around ``medidiff.training.train``."""
 
-    @pytest.mark.parametrize(("flags", "resume"), [((), True), (("--fresh",), False)])
-    def test_the_folder_of_the_model_is_printed(self, flags, resume, cli, tmp_path, monkeypatch):
+    @pytest.mark.parametrize(
+        ("flags", "told"), [((), "True, None"), (("--fresh",), "False, None"), (("--stop-after", 7), "True, 7")]
+    )
+    def test_the_folder_of_the_model_is_printed(self, flags, told, cli, tmp_path, monkeypatch):
         recipe = tmp_path / "recipe.toml"
         recipe.write_text("")
         fake = types.ModuleType("medidiff.training")
-        vars(fake)["train"] = lambda path, *, resume, data, progress: f"{path.stem} resumed: {resume}"
+        vars(fake)["train"] = lambda path, *, resume, data, stop_after, progress: f"{path.stem}: {resume}, {stop_after}"
         monkeypatch.setitem(sys.modules, "medidiff.training", fake)
-        assert cli("train", recipe, *flags).stdout == f"recipe resumed: {resume}\n"
+        assert cli("train", recipe, *flags).stdout == f"recipe: {told}\n"

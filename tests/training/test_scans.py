@@ -1,6 +1,7 @@
 """Planes are measured as a scanner would, learnt from in passes, and closer to the truth after each good answer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,36 @@ def test_masks_keep_the_middle_and_leave_out_the_rest(receivers):
             assert mask.shape in ((1, 36), (48, 36))
             assert mask[len(mask) // 2, 18]
             assert 1.2 < mask.numel() / int(mask.sum()) < 16
+
+
+@pytest.mark.parametrize(("hard", "least", "most"), [(0.0, 0.2, 0.45), (0.6, 0.6, 0.85), (1.0, 1.0, 1.0)])
+def test_lines_are_as_often_hard_as_the_recipe_says(receivers, hard, least, most):
+    rng, told = np.random.default_rng(0), replace(receivers, hard=hard)
+    masks = [drawn_mask(rng, told, (1, 320), coils=8) for _ in range(600)]
+    lines = [mask.numel() / int(mask.sum()) for mask in masks if mask.shape == (1, 320)]
+    assert least <= np.mean(np.array(lines) > 5.5) <= most
+
+
+def test_a_single_coil_is_never_hard(receivers):
+    one, other = (
+        [drawn_mask(rng, replace(receivers, hard=hard), (48, 64), coils=1) for _ in range(20)]
+        for hard, rng in ((0.0, np.random.default_rng(3)), (1.0, np.random.default_rng(3)))
+    )
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_the_recipe_tells_how_often_lines_are_hard(path, monkeypatch):
+    made, stock = [], Receivers.stock
+
+    def noted(*args, **told):
+        made.append(told["hard"])
+        return stock(*args, **told)
+
+    monkeypatch.setattr(Receivers, "stock", noted)
+    recipe = path()
+    recipe.write_text(recipe.read_text().replace("passes = 2\nagain", "passes = 2\nhard = 0.4\nagain", 1))
+    train(recipe, stop_after=2, device="cpu")
+    assert made == [0.4]
 
 
 def test_the_same_seed_draws_the_same(scans):

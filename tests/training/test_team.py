@@ -14,7 +14,7 @@ from medidiff.models import load_model
 from medidiff.training.team import Team, join
 
 MEMBER = """
-import sys, hashlib, pathlib
+import sys, hashlib, pathlib, time
 from medidiff.training import loop
 
 states = []
@@ -24,10 +24,15 @@ class Watched(loop._State):
         super().__init__(*given)
         states.append(self)
 
-loop._State = Watched
-loop.train(pathlib.Path(sys.argv[1]), device="cpu")
+def slowly(*given, save=loop.save_model):
+    time.sleep(1)
+    save(*given)
+
+loop._State, loop.save_model = Watched, slowly
+folder = loop.train(pathlib.Path(sys.argv[1]), device="cpu")
+done = (folder / "model.safetensors").exists()
 weights = b"".join(value.numpy().tobytes() for value in states[0].network.state_dict().values())
-print(states[0].team.rank, states[0].step, hashlib.sha256(weights).hexdigest())
+print(states[0].team.rank, states[0].step, hashlib.sha256(weights).hexdigest(), done)
 """
 CPU = torch.device("cpu")
 
@@ -58,8 +63,9 @@ def trained_together(path, size=2):
 
 def test_two_processes_end_with_the_same_weights_and_one_writes_them(recipe):
     path = recipe("team", steps=3)
-    (rank, steps, first), (other, _, second) = trained_together(path)
+    (rank, steps, first, _), (other, _, second, done) = trained_together(path)
     assert (rank, steps, other) == ("0", "3", "1")
+    assert done == "True", "the other left before the model was there"
     assert first == second
     model = load_model(path.parent / "run")
     assert model.card["training_steps"] == 3
