@@ -29,7 +29,7 @@ from medidiff.training.recipe import Group, Optimisation
 
 __all__ = ["CHANGES", "changed", "main", "table"]
 
-RECIPE = Path(__file__).parents[1] / "medidiff" / "training" / "recipes" / "sr-brain.toml"
+RECIPE = Path(__file__).parents[1] / "medidiff" / "training" / "recipes" / "sr-brain-first.toml"
 BATCH = {"groups": 4, "patches": 2, "again": 0.5}
 FURTHER = {"rate": 3e-4, "warm_up": 40, "average": 0.99, "noisy_start": 0}
 """Of what goes on from a start; what learns from nothing keeps the recipe's."""
