@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from medidiff.diffusion import ConditionalUNet, Noised, noised
-from medidiff.errors import ModelError
+from medidiff.errors import ModelError, UsageError
 from medidiff.models import Pairs, asked, build_network, load_model, save_model
 from medidiff.training.lessons import lessons
 from medidiff.training.losses import loss_of
 from medidiff.training.recipe import Optimisation, Recipe, read_recipe
-from medidiff.training.team import Team, join
+from medidiff.training.team import Team, join, leave
 from medidiff.training.validate import validation_scores
 
 __all__ = ["train", "train_recipe"]
@@ -45,7 +45,7 @@ def train(
     data
         Folder of the volumes, where it is not the recipe's.
     stop_after
-        Stop, with a checkpoint, once this many steps are done; the schedule stays the recipe's.
+        Stop, with a checkpoint, once this many steps are done, whole passes; the schedule stays the recipe's.
     device
         auto, cpu, cuda or cuda:N.
     progress
@@ -63,7 +63,9 @@ def train(
     """
     recipe = read_recipe(recipe_path)
     recipe = recipe if data is None else replace(recipe, data=data)
-    return train_recipe(recipe, resume=resume, stop_after=stop_after, device=device, progress=progress)
+    folder = train_recipe(recipe, resume=resume, stop_after=stop_after, device=device, progress=progress)
+    leave()
+    return folder
 
 
 def train_recipe(
@@ -82,7 +84,7 @@ def train_recipe(
         state.load()
     elif team.leads:
         (recipe.output / CURVES).unlink(missing_ok=True)
-    last = min(recipe.optimisation.steps, stop_after or recipe.optimisation.steps)
+    last = _last(recipe, state.step, stop_after)
     for step, pairs in lessons(recipe, team, state.step, last, lambda: state.answer):
         loss = state.advance(step, pairs)
         if team.leads:
@@ -91,6 +93,18 @@ def train_recipe(
         save_model(state.average, {**recipe.card, "training_steps": state.step}, recipe.output)
     team.wait()
     return recipe.output
+
+
+def _last(recipe: Recipe, done: int, stop_after: int | None) -> int:
+    """The step to end with."""
+    steps = recipe.optimisation.steps
+    last = steps if stop_after is None else min(steps, stop_after)
+    if done > last:
+        found, needed = f"{done} steps", f"{last} or less to stop there"
+        raise UsageError(
+            "checkpoint is further", where=str(recipe.output), found=found, needed=needed, hint="use --fresh"
+        )
+    return last
 
 
 def _keep_records(recipe: Recipe, state: "_State", loss: float, last: int, progress: Progress) -> None:
@@ -158,6 +172,7 @@ class _State:
     def save(self) -> None:
         path = self.recipe.output / CHECKPOINT
         state = {
+            "of": _identity(self.recipe),
             "step": self.step,
             "network": self.network.state_dict(),
             "average": self.average,
@@ -173,11 +188,18 @@ class _State:
             return
         state = torch.load(path, map_location=self.team.place, weights_only=True)
         try:
+            if state["of"] != _identity(self.recipe):
+                raise ValueError(state["of"])
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelError("checkpoint is of another recipe", where=str(path), hint="use --fresh") from error
         self.average, self.step, self._before = state["average"], state["step"], state["seconds"]
+
+
+def _identity(recipe: Recipe) -> list[str]:
+    """What makes two trainings different ones, though their networks are alike."""
+    return [recipe.card["name"], recipe.card["version"], str(recipe.seed), recipe.optimisation.start]
 
 
 def _started(recipe: Recipe) -> ConditionalUNet:

@@ -40,7 +40,7 @@ class Receivers:
     points
         Masks of points, ``(masks, edge, edge)``.
     hard
-        Share of the masks of lines that are 6-fold or more, besides those that happen to be.
+        Share of the masks of lines, for several coils, that are 6-fold or more, besides those that happen to be.
     """
 
     arrays: dict[int, Tensor]

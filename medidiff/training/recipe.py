@@ -56,7 +56,8 @@ class Optimisation:
     time.
 
     ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before. So
-    is ``hard``, the share of the masks of lines that are 6-fold or more, besides those that happen to be.
+    is ``hard``, the share of the masks of lines, for several coils, that are 6-fold or more, besides those that happen
+    to be.
 
     ``charbonnier`` and ``gradient`` change the loss; see `medidiff.training.losses`.
 
@@ -81,6 +82,11 @@ class Optimisation:
     start: str = ""
     compile: bool = False
     checkpoint_every: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("pure_noise", "again", "hard"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"'{name}' in the recipe is no share", found=str(getattr(self, name)), needed="0 to 1")
 
 
 @dataclass(frozen=True)

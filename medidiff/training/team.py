@@ -10,7 +10,7 @@ from torch import nn
 from medidiff.errors import UsageError
 from medidiff.tasks.device import choose_device
 
-__all__ = ["Team", "join"]
+__all__ = ["Team", "join", "leave"]
 
 
 @dataclass(frozen=True)
@@ -76,3 +76,9 @@ def join(device: str) -> Team:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
     return Team(place, dist.get_rank(), size)
+
+
+def leave() -> None:
+    """Leave the processes that were joined, if any were."""
+    if dist.is_initialized():
+        dist.destroy_process_group()

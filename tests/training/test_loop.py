@@ -172,9 +172,30 @@ def test_a_folder_without_the_volumes_is_refused(recipe, tmp_path):
         train(recipe(), device="cpu", data=tmp_path)
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(recipe):
+@pytest.mark.parametrize(
+    ("old", "new"), [("channels = [16, 32]", "channels = [32, 32]"), ("seed = 7", "seed = 8"), ('"0"', '"1"')]
+)
+def test_a_checkpoint_of_another_recipe_is_refused(recipe, old, new):
     path = recipe(steps=2)
     train(path, device="cpu")
-    path.write_text(path.read_text().replace("channels = [16, 32]", "channels = [32, 32]"))
+    path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ModelError, match="another recipe"):
         train(path, device="cpu")
+
+
+def test_a_training_that_went_further_is_not_stopped_before(recipe):
+    path = recipe(steps=4)
+    folder = train(path, device="cpu")
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+    for steps in (0, 2):
+        with pytest.raises(UsageError, match=f"4 steps.*{steps} or less.*--fresh"):
+            train(path, device="cpu", stop_after=steps)
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("share", ["again = 1.5", "pure_noise = -0.1", "hard = 2"])
+def test_shares_are_between_none_and_all(recipe, share):
+    path = recipe()
+    path.write_text(path.read_text().replace("patch = 16", f"patch = 16\n{share}"))
+    with pytest.raises(UsageError, match=f"'{share.split()[0]}'.*0 to 1"):
+        read_recipe(path)

@@ -49,9 +49,12 @@ def test_the_card_tells_seeds_and_steps_of_every_part(card):
     assert card["training_steps"] == card["training"]["steps"][-1]
 
 
-def test_the_command_runs_every_part(card):
-    words = card["training"]["command"].split()
-    assert [word for word in words if word.endswith(".toml")] == card["training"]["recipe"]
+def test_the_command_runs_every_part_and_ends_it_where_it_ended(card):
+    trainings = card["training"]["command"].split(" && ")[1:]
+    told = zip(trainings, card["training"]["recipe"], card["training"]["steps"], parts(card), strict=True)
+    for command, recipe, steps, part in told:
+        stop = "" if steps == part.optimisation.steps else f" --stop-after {steps}"
+        assert command == f"medidiff train {recipe} --data heads{stop}"
 
 
 def test_every_training_has_its_curve(card):
