@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.cases import Case, cropped, load_heads, measure, specs_of
+from benchmarks.cases import Case, cropped, load_heads, measure, noisy, specs_of
 from benchmarks.compare import COLUMNS, Clock, fits, recorded
 from benchmarks.methods import compare, enhanced, image_of, row
 from benchmarks.scoring import Scorer
@@ -52,19 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     names = [head.name for head in heads]
     heads = [cropped(head, options.crop) for head in heads] if options.crop else heads
     specs = specs_of(heads, axes_per_head=options.axes_per_head, **kinds)
-    weights, notes = fits(options, specs, names, {**kinds, "isotropic": ()}, device)
+    weights, notes = fits(options, specs, names, {**kinds, "isotropic": ()}, device, options.noise)
     model = load_model(options.model)
     ways = _ways(options, model, device)
     with recorded(options.output / f"results-{part}.csv", ALL_COLUMNS) as rows:
         for spec in clock.within(specs[part - 1 :: parts], "the cases"):
-            case = measure(spec, device)
+            case = noisy(measure(spec, device), options.noise)
             site = {"site": "left out" if options.left_out and options.left_out in spec.head.name else "known"}
             compare(case, model, None, weights, lambda known, site=site: rows.append(known | site))  # type: ignore[misc]
             for name, way in ways.items():
                 rows.append(_adapted(case, name, way) | site)
-    notes += [
-        f"{model.label} ({model.card['sha256'][:12]}) on {device}, left out: {options.left_out or 'nothing said'}"
-    ]
+    named = f"{model.label} ({model.card['sha256'][:12]}) on {device}"
+    notes += [f"{named}, left out: {options.left_out or 'nothing said'}, noise {options.noise:g}"]
     (options.output / f"notes-{part}.txt").write_text("\n".join(notes) + "\n")
     (options.output / "summary.md").write_text(summary(read(options.output)))
     return Path(options.output)
@@ -188,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--axes-per-head", type=int, default=1)
     parser.add_argument("--spacing", type=float, nargs="+", default=[3.0, 5.0])
     parser.add_argument("--profile", nargs="+", default=["gaussian", "rect"])
+    parser.add_argument("--noise", type=float, default=0.0, help="SD over the head's brightness, told to every method")
     parser.add_argument("--fit-heads", type=int, default=2)
     parser.add_argument("--fit-crop", type=int, default=128, help="edge of the crops that are fitted on, voxels")
     return parser

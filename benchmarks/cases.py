@@ -16,9 +16,10 @@ from medidiff.errors import InputError
 from medidiff.io.nifti import read_nifti
 from medidiff.metrics import data_range_of, head_region
 from medidiff.physics import SliceProfile
+from medidiff.physics.noise import head_brightness
 from medidiff.volume import Geometry, Volume
 
-__all__ = ["SHARP", "Case", "Head", "Spec", "cropped", "interleaved", "load_heads", "measure", "specs_of"]
+__all__ = ["SHARP", "Case", "Head", "Spec", "cropped", "interleaved", "load_heads", "measure", "noisy", "specs_of"]
 
 SHARP = {
     "ds002748": (0, 1), "ds000011": (1, 2), "studyforrest": (0, 1, 2), "niimath": (0, 1, 2), "M2208": (0, 1, 2),
@@ -89,6 +90,7 @@ class Case:
     y: Tensor
     truth: Tensor
     region: Tensor
+    noise: float = 0.0
 
 
 def load_heads(
@@ -184,3 +186,14 @@ def measure(spec: Spec, device: torch.device) -> Case:
     x, region = (torch.from_numpy(np.array(array)).to(device) for array in (truth.array, spec.head.region))
     y = operator.forward(x)
     return Case(spec, Volume(y.cpu().numpy(), coarse), operator, y, x, region)
+
+
+def noisy(case: Case, sd: float, unit: float | None = None) -> Case:
+    """Add white noise of ``sd`` times the head's brightness, or times ``unit``; magnitudes stay magnitudes."""
+    if not sd:
+        return case
+    array = case.volume.array
+    noise = sd * (unit or head_brightness(array))
+    drawn = np.abs(array + np.random.default_rng(0).normal(0, noise, array.shape)).astype(np.float32)
+    y = torch.from_numpy(drawn).to(case.y)
+    return replace(case, volume=Volume(drawn, case.volume.geometry), y=y, noise=noise)

@@ -21,7 +21,7 @@ from typing import Any, TextIO, TypeVar
 
 import torch
 
-from benchmarks.cases import Spec, cropped, load_heads, measure, specs_of
+from benchmarks.cases import Spec, cropped, load_heads, measure, noisy, specs_of
 from benchmarks.coverage import save_spread
 from benchmarks.methods import Weights, compare, sampled_spread, sampling, stepping, two_seeds, with_noise
 from benchmarks.scoring import SCORES
@@ -113,15 +113,20 @@ def main(arguments: Sequence[str] | None = None) -> Path:
 
 
 def fits(
-    options: argparse.Namespace, specs: Sequence[Spec], scored: Sequence[str], kinds: dict[str, Any], device: Any
+    options: argparse.Namespace,
+    specs: Sequence[Spec],
+    scored: Sequence[str],
+    kinds: dict[str, Any],
+    device: Any,
+    noise: float = 0.0,
 ) -> tuple[Weights, list[str]]:
-    """Peers' weights from crops of training heads, and the grids in words."""
+    """Peers' weights from crops of training heads with as much noise, and the grids in words."""
     training = load_heads(options.fit_data, limit=options.fit_heads, without=["T2", *scored])
     fitting = specs_of([cropped(head, options.fit_crop) for head in training], axes_per_head=1, **kinds)
     unfitted = {" ".join(spec.kind) for spec in specs} - {" ".join(spec.kind) for spec in fitting}
     if unfitted:
         raise InputError("no training head to fit weights on", where=str(options.fit_data), needed="; ".join(unfitted))
-    weights, notes = fitted_weights(fitting, device)
+    weights, notes = fitted_weights(fitting, device, noise)
     return weights, [*notes, f"weights are fitted on: {', '.join(head.name for head in training)}"]
 
 
@@ -173,11 +178,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def fitted_weights(specs: Sequence[Spec], device: torch.device) -> tuple[Weights, list[str]]:
+def fitted_weights(specs: Sequence[Spec], device: torch.device, noise: float = 0.0) -> tuple[Weights, list[str]]:
     """Weights of cubic+DC and TV for each spacing and profile, and the grids in words."""
     weights, notes = {}, []
     for kind in sorted({spec.kind for spec in specs}):
-        cases = [measure(spec, device) for spec in specs if spec.kind == kind]
+        cases = [noisy(measure(spec, device), noise) for spec in specs if spec.kind == kind]
         pairs = [Pair(case.y, case.operator, case.truth, case.region) for case in cases]
         fits: dict[str, Fit] = {
             "cubic+DC": fit_weight(cubic_dc, pairs, DC_GRID),

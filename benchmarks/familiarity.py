@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.cases import SHARP, Case, Head, Spec, cropped, load_heads, measure
+from benchmarks.cases import SHARP, Case, Head, Spec, cropped, load_heads, measure, noisy
 from benchmarks.compare import Clock, recorded
 from benchmarks.corruptions import ALIEN, HARMLESS, Corruption
 from benchmarks.familiar_ranges import alarm_rate, choose_margin, detections, ranges
@@ -145,20 +145,12 @@ def _row(task: Task, *, model: Model, crop: int, device: torch.device) -> dict[s
         ]
         return facts | {"scan": task.path.name.split(".")[0], "axis": "z", "slices": "as it is"} | told
     altered = _altered(task, task.spec)
-    whole = _noisy(measure(altered, device), task.noise)
+    whole = noisy(measure(altered, device), task.noise)
     unit = head_brightness(whole.volume.array)
-    box = _noisy(measure(replace(altered, head=cropped(altered.head, crop)), device), task.noise, unit)
+    box = noisy(measure(replace(altered, head=cropped(altered.head, crop)), device), task.noise, unit)
     told = _figures(whole, unit) | _answer(box, unit, model, task)
     spec = {key: value for key, value in task.spec.facts.items() if key in COLUMNS}
     return facts | spec | {"scan": task.spec.head.name} | told
-
-
-def _noisy(case: Case, sd: float, unit: float | None = None) -> Case:
-    """Add white noise of ``sd`` times the head's brightness; magnitudes stay magnitudes."""
-    array = case.volume.array
-    drawn = np.random.default_rng(0).normal(0, sd * (unit or head_brightness(array)), array.shape)
-    noisy = np.abs(array + drawn).astype(np.float32) if sd else array
-    return replace(case, volume=Volume(noisy, case.volume.geometry))
 
 
 def _figures(case: Case, unit: float) -> dict[str, float]:
@@ -172,7 +164,7 @@ def _figures(case: Case, unit: float) -> dict[str, float]:
 
 def _answer(case: Case, unit: float, model: Model, task: Task) -> dict[str, float]:
     """Figures of the network's answer in a box, in units of the whole head's brightness."""
-    result = enhanced(case, model, task.noise * unit, samples=task.samples)
+    result = enhanced(case, model, samples=task.samples)
     told = result.provenance["familiarity"]
     brighter = float(np.log2(head_brightness(case.volume.array) / unit))
     figures = {"correction": told["correction"] + brighter, "contradiction": told["contradiction"]}

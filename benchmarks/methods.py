@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.cases import Case
+from benchmarks.cases import Case, noisy
 from benchmarks.coverage import Spread, spread_of
 from benchmarks.scoring import Scorer
 from benchmarks.tables import OURS
@@ -18,7 +16,6 @@ from medidiff.models import Model
 from medidiff.physics import relative_residual
 from medidiff.physics.noise import head_brightness
 from medidiff.tasks import Result, super_resolve
-from medidiff.volume import Volume
 
 __all__ = [
     "Weights",
@@ -91,22 +88,18 @@ def two_seeds(case: Case, model: Model) -> dict[str, float]:
     }
 
 
-def with_noise(case: Case, model: Model, sd: float, weights: Weights) -> dict[str, float]:
+def with_noise(clean: Case, model: Model, sd: float, weights: Weights) -> dict[str, float]:
     """Tell what white noise of ``sd`` (over the head's brightness) leaves: PSNR, and the residual over the noise."""
-    noise = sd * head_brightness(case.volume.array)
-    drawn = np.random.default_rng(0).normal(0, noise, case.volume.array.shape).astype(np.float32)
-    noisy = replace(case, volume=Volume(case.volume.array + drawn, case.volume.geometry))
-    y = torch.from_numpy(noisy.volume.array).to(case.y)
-    result = enhanced(noisy, model, noise=noise)
+    case = noisy(clean, sd)
     scorer = Scorer(case.truth, case.region)
     images = {
-        "cubic": cubic(y, case.operator),
-        "cubic+DC": cubic_dc(y, case.operator, weight=weights[case.spec.kind][0]),
-        OURS: image_of(result, case),
+        "cubic": cubic(case.y, case.operator),
+        "cubic+DC": cubic_dc(case.y, case.operator, weight=weights[case.spec.kind][0]),
+        OURS: image_of(enhanced(case, model), case),
     }
     psnr = {name: float(scorer(image, case.spec.axes)["psnr"]) for name, image in images.items()}
-    left = float((case.operator.forward(images[OURS]) - y).square().mean().sqrt())
-    return {"noise": sd, **psnr, "residual over noise": left / noise}
+    left = float((case.operator.forward(images[OURS]) - case.y).square().mean().sqrt())
+    return {"noise": sd, **psnr, "residual over noise": left / case.noise}
 
 
 def sampled_spread(case: Case, model: Model, samples: int) -> Spread:
@@ -122,15 +115,15 @@ def _spread(result: Result, case: Case) -> Spread:
     return spread_of(mean, sd, truth, head.region)
 
 
-def enhanced(case: Case, model: Model, noise: float = 0.0, **how: Any) -> Result:
-    """Enhance a case onto the grid of its reference."""
+def enhanced(case: Case, model: Model, **how: Any) -> Result:
+    """Enhance a case onto the grid of its reference, told its noise."""
     return super_resolve(
         case.volume,
         model,
         like=case.spec.head.volume.geometry,
         axis="auto" if case.spec.axis is None else "xyz"[case.spec.axis],
         profile=case.spec.profile,
-        noise=noise,
+        noise=case.noise,
         device=str(case.y.device),
         **how,
     )

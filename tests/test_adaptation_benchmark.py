@@ -5,9 +5,11 @@ import pytest
 import torch
 from scipy import ndimage
 
-from benchmarks import adaptation, compare
+from benchmarks import adaptation, compare, methods
+from benchmarks.cases import Spec, load_heads, measure, noisy
 from medidiff.io import write_nifti
 from medidiff.models import load_model
+from medidiff.physics.noise import head_brightness
 from medidiff.volume import Geometry, Volume
 from tests.toy import make_model
 
@@ -30,7 +32,20 @@ def run(tmp_path_factory):
             write_nifti(brain(seed), folder / name / f"{head}.nii.gz", description="test")
     model = make_model(folder / "toy", blind_start=True)
     told = ["--data", folder / "val", "--fit-data", folder / "fit", "--output", folder / "out", "--model", model]
-    few = ["--spacing", 4, "--profile", "rect", "--steps", 1, "--device", "cpu", "--left-out", "ds000011"]
+    few = [
+        "--spacing",
+        4,
+        "--profile",
+        "rect",
+        "--steps",
+        1,
+        "--device",
+        "cpu",
+        "--left-out",
+        "ds000011",
+        "--noise",
+        0.02,
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compare, "DC_GRID", (1e-3, 1e-2, 1e-1))
         patch.setattr(compare, "TV_GRID", (1e-5, 1e-4, 1e-3))
@@ -64,6 +79,27 @@ def test_the_summary_has_all_parts_and_reckons_from_the_same_cases(run):
     (line,) = [line for line in text.splitlines() if line.startswith("| all | all | all | 2 |")]
     assert f"{np.mean(gains):+.2f} ({min(gains):+.2f})" in line
     assert "ds000011_sub-90_T1w | " in text
+
+
+def test_noise_is_that_of_the_head_and_every_method_is_told(monkeypatch, tmp_path):
+    head = load_heads(_folder(tmp_path))[0]
+    clean = measure(Spec(head, 2, 4.0, "rect"), torch.device("cpu"))
+    case = noisy(clean, 0.05)
+    added = case.volume.array - clean.volume.array
+    assert case.noise == pytest.approx(0.05 * head_brightness(clean.volume.array))
+    assert added[clean.volume.array > 5 * case.noise].std() == pytest.approx(case.noise, rel=0.1)
+    assert (case.volume.array >= 0).all()
+    np.testing.assert_array_equal(case.y.numpy(), case.volume.array)
+    assert noisy(clean, 0.0) is clean
+    told = {}
+    monkeypatch.setattr(methods, "super_resolve", lambda volume, model, **how: told.update(how, volume=volume))
+    methods.enhanced(case, None)
+    assert (told["noise"], told["volume"]) == (case.noise, case.volume)
+
+
+def _folder(path):
+    write_nifti(brain(0), path / "niimath_T1w.nii.gz", description="test")
+    return path
 
 
 def test_an_untrained_network_leaves_the_upsampled_scan_as_it_is(tmp_path):
