@@ -34,25 +34,13 @@ def run(tmp_path_factory):
             write_nifti(brain(seed), folder / name / f"{head}.nii.gz", description="test")
     model = make_model(folder / "toy", blind_start=True)
     told = ["--data", folder / "val", "--fit-data", folder / "fit", "--output", folder / "out", "--model", model]
-    few = [
-        "--spacing",
-        "4",
-        "--profile",
-        "rect",
-        "--steps",
-        "1",
-        "--device",
-        "cpu",
-        "--left-out",
-        "ds000011",
-        "--noise",
-        "0.02",
-    ]
+    kind = ["--spacing", 4, "--profile", "rect", "--noise", 0.02, "--left-out", "ds000011"]
+    few = ["--steps", 1, "--device", "cpu"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compare, "DC_GRID", (1e-3, 1e-2, 1e-1))
         patch.setattr(compare, "TV_GRID", (1e-5, 1e-4, 1e-3))
         for part in ("1/2", "2/2"):
-            adaptation.main([str(word) for word in (*told, *few, "--part", part)])
+            adaptation.main([str(word) for word in (*told, *kind, *few, "--part", part)])
     return folder / "out"
 
 
