@@ -49,7 +49,10 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "random times: every pair": {"again": 1.0, "groups": 6, "patches": 1},
     "patch: 48": {"patch": 48, "patches": 5},
     "patch: 96": {"patch": 96, "groups": 2, "patches": 1},
-    "network: shown details": {"maps": len(MAPS)},
+    "network: shown details": {"network": {"maps": len(MAPS)}},
+    "network: wide at the top": {"network": {"maps": len(MAPS), "channels": [160, 64, 64]}},
+    "network: narrow at the top": {"network": {"maps": len(MAPS), "channels": [96, 128, 128]}},
+    "network: two levels": {"network": {"maps": len(MAPS), "channels": [128, 128], "blocks": [2, 1]}},
     "rate: twice": {"rate": 6e-4},
     "rate: half": {"rate": 1.5e-4},
     "length: twice": {"longer": 2},
@@ -89,7 +92,7 @@ def changed(
     seed: int = 11,
     longer: int = 1,
     kind: str = "diffusion",
-    maps: int | None = None,
+    network: Mapping[str, Any] = {},
     **how: Any,
 ) -> Recipe:
     """Change a recipe that is trained into a new folder.
@@ -98,8 +101,8 @@ def changed(
     ----------
     recipe, folder
         What to change, and the folder of all models.
-    labels, seed, longer, kind, maps
-        Factors of the weight of label maps and of the steps; the seed; the model's kind; maps that its network sees.
+    labels, seed, longer, kind, network
+        Factors of the weight of label maps and of the steps; the seed; the model's kind; changes of its network.
     how
         Fields of its optimisation, or of all its groups.
     """
@@ -110,8 +113,7 @@ def changed(
     optimisation = replace(recipe.optimisation, **_of(Optimisation, how))
     optimisation = replace(optimisation, steps=longer * optimisation.steps)
     told = {"groups": [group for group in groups if group.weight], "optimisation": optimisation, "seed": seed}
-    network = {**recipe.card["network"], **({"maps": maps} if maps else {})}
-    told |= {"card": {**recipe.card, "kind": kind, "network": network}}
+    told |= {"card": {**recipe.card, "kind": kind, "network": {**recipe.card["network"], **network}}}
     return replace(recipe, output=folder / f"{len(list(folder.glob('*'))):02}", **told)  # type: ignore[arg-type]
 
 

@@ -10,6 +10,7 @@ from medidiff.models.planes import (
     plane_numbers,
     plane_view,
     residual_unit,
+    stride,
 )
 from medidiff.models.store import Model, build_network, check_model, find_model, load_model, read_card, save_model
 
@@ -39,4 +40,5 @@ __all__ = [
     "residual_scale",
     "residual_unit",
     "save_model",
+    "stride",
 ]

@@ -20,12 +20,15 @@ __all__ = [
     "plane_numbers",
     "plane_view",
     "residual_unit",
+    "stride",
 ]
 
 NOISE_UNIT = 0.01
 """Noise, in units of the image's brightness, that counts as 1 in "log2 noise"."""
 PASSES = (1.0, 0.65, 0.55, 0.5, 0.47, 0.45)
 """Typical error of the image that a pass starts from, relative to that of the first; later passes count as the last."""
+SETTLED = 3
+"""Passes after which what is easy is settled."""
 
 
 def residual_unit(*, acceleration: float, noise: float, refined: int) -> float:
@@ -35,6 +38,15 @@ def residual_unit(*, acceleration: float, noise: float, refined: int) -> float:
     """
     missing, noisy = 0.014 * math.log2(1 + acceleration), 0.7 * min(noise, 1.0) * math.sqrt(acceleration)
     return math.hypot(missing, noisy) * PASSES[min(refined, len(PASSES) - 1)]
+
+
+def stride(refined: int, bold: float) -> float:
+    """How far to go towards the answer of a pass that another one follows: all of the way, or ``bold`` times as far.
+
+    Answers are means, and timid once what is easy is settled: over-relaxed (Young 1954), ten passes come further than
+    twenty that are not (decision 0034). The last pass of all is to go all of the way and no further.
+    """
+    return bold if refined >= SETTLED else 1.0
 
 
 def plane_view(images: Tensor, *, unit: float | Tensor, alone: bool = False) -> tuple[Tensor, Tensor]:

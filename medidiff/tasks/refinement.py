@@ -1,7 +1,8 @@
 """The diffusion method: an image refined in passes, each a network's answer pulled to the data, and samples from there.
 
-A pass asks the network for the posterior mean given the image so far, and makes the answer agree with the measurement;
-the next pass starts from that, as a network that was trained on its own answers (Chen et al. 2023, self-conditioning).
+A pass asks the network for the posterior mean given the image so far, and makes the answer agree with the measurement,
+or, where another pass follows, what lies beyond it; the next pass starts from that, as a network that was trained on
+its own answers (Chen et al. 2023, self-conditioning).
 Samples are drawn by the shared sampler given the last image, with the same agreement inside every step.
 """
 
@@ -25,6 +26,7 @@ from medidiff.models import (
     plane_numbers,
     plane_view,
     residual_unit,
+    stride,
 )
 from medidiff.physics import Agreement
 from medidiff.tasks.device import choose_precision
@@ -59,8 +61,8 @@ class Prior:
     ----------
     model
         Of task "reconstruction", on the device of the measurement.
-    passes
-        Evaluations for the mean.
+    passes, stride
+        Evaluations for the mean, and how far the later ones go (`medidiff.models.stride`).
     samples, steps
         How many samples are drawn, and evaluations for each.
     seed
@@ -73,6 +75,7 @@ class Prior:
 
     model: Model
     passes: int
+    stride: float = 1.0
     samples: int = 0
     steps: int = 8
     seed: int = 0
@@ -84,7 +87,13 @@ class Prior:
         """Give all that decides the answer, ready for JSON."""
         card = self.model.card
         model = {"name": card["name"], "version": card["version"], "sha256": card["sha256"]}
-        figures = {"passes": self.passes, "samples": self.samples, "steps": self.steps, "precision": self.precision}
+        figures = {
+            "passes": self.passes,
+            "stride": self.stride,
+            "samples": self.samples,
+            "steps": self.steps,
+            "precision": self.precision,
+        }
         return {"model": model, **figures}
 
 
@@ -124,6 +133,7 @@ def prior_of(
     return Prior(
         model,
         passes=asked.passes or int(model.card.get("passes", DEFAULT_PASSES)),
+        stride=float(model.card.get("stride", 1)),
         samples=asked.samples if asked.samples > 1 else int(asked.detail > 0),
         steps=asked.steps or int(model.card["sampling_steps"]),
         seed=asked.seed,
@@ -149,7 +159,8 @@ def refine(measurement: Measurement, prior: Prior) -> Refined:
     network = Network(measurement, prior, planes, brightness(image))
     for refined in range(prior.passes):
         unit, denoise = network.about(image, refined)
-        image = agree(image + unit * posterior_mean(denoise, torch.zeros_like(image)[None])[0])
+        far = stride(refined, prior.stride) if refined + 1 < prior.passes else 1.0
+        image = agree(image + far * unit * posterior_mean(denoise, torch.zeros_like(image)[None])[0])
     drawn = _drawn(network, agree, image) if prior.samples else image[None][:0]
     return Refined(planes.given(image), planes.given(drawn), prior.passes + prior.steps * (prior.samples > 0))
 

@@ -52,7 +52,7 @@ def lessons(
         return
     receivers = Receivers.stock(team.place, edge=how.patch, hard=how.hard)
     draws = ahead(
-        lambda number: draw_scans(heads, receivers, seed=team.seed(recipe.seed, number), **told),
+        lambda number: draw_scans(heads, receivers, seed=team.seed(recipe.seed, number), stride=how.stride, **told),
         first // how.passes,
         last // how.passes,
         team.place,

@@ -74,12 +74,16 @@ def train_recipe(
     resume: bool = True,
     stop_after: int | None = None,
     device: str = "auto",
+    network: nn.Module | None = None,
     progress: Progress = lambda line: None,
 ) -> Path:
-    """Train by a recipe that was read, and perhaps changed; see `train`."""
+    """Train by a recipe that was read, and perhaps changed; see `train`.
+
+    Another ``network`` than the card's may be given, for comparison; its weights are written all the same.
+    """
     team = join(device)
     recipe.output.mkdir(parents=True, exist_ok=True)
-    state = _State(recipe, team)
+    state = _State(recipe, team, network)
     if resume:
         state.load()
     elif team.leads:
@@ -121,13 +125,13 @@ def _keep_records(recipe: Recipe, state: "_State", loss: float, last: int, progr
 class _State:
     """Weights, their running average and the optimiser's memory."""
 
-    def __init__(self, recipe: Recipe, team: Team) -> None:
+    def __init__(self, recipe: Recipe, team: Team, network: nn.Module | None = None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.team, self.step, self._started = recipe, team, 0, time.perf_counter()
         self.answer = torch.empty(0)
         self._before, place = 0.0, team.place
         how = recipe.optimisation
-        self.network = (_started(recipe) if how.start else build_network(recipe.card)).to(place)
+        self.network = (network or _network(recipe)).to(place)
         compiled = how.compile and place.type == "cuda"
         self.forward: Callable[..., Tensor] = torch.compile(self.network) if compiled else self.network
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -200,6 +204,11 @@ class _State:
 def _identity(recipe: Recipe) -> list[str]:
     """What makes two trainings different ones, though their networks are alike."""
     return [recipe.card["name"], recipe.card["version"], str(recipe.seed), recipe.optimisation.start]
+
+
+def _network(recipe: Recipe) -> ConditionalUNet:
+    """Build the network of the card, from random weights or trained ones."""
+    return _started(recipe) if recipe.optimisation.start else build_network(recipe.card)
 
 
 def _started(recipe: Recipe) -> ConditionalUNet:

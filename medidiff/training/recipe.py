@@ -57,7 +57,7 @@ class Optimisation:
 
     ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before. So
     is ``hard``, the share of the masks of lines, for several coils, that are 6-fold or more, besides those that happen
-    to be.
+    to be, and ``stride``, how far passes from the fourth on go towards the answer (`medidiff.models.stride`).
 
     ``charbonnier`` and ``gradient`` change the loss; see `medidiff.training.losses`.
 
@@ -79,6 +79,7 @@ class Optimisation:
     again: float = 0.0
     passes: int = 1
     hard: float = 0.0
+    stride: float = 1.0
     start: str = ""
     compile: bool = False
     checkpoint_every: int = 500

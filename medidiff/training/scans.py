@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
-from medidiff.models import Pairs, as_channels, as_complex, plane_numbers, plane_view, residual_unit
+from medidiff.models import Pairs, as_channels, as_complex, plane_numbers, plane_view, residual_unit, stride
 from medidiff.physics import Agreement, Fourier, encoding
 from medidiff.physics.coils import low_resolution_maps
 from medidiff.physics.fourier import middle
@@ -57,6 +57,8 @@ class Scans:
         Of each group: acceleration, noise in that unit, coils, and whether planes see no neighbours.
     planes
         Planes of each group, which lie in order.
+    stride
+        How far later passes go (`medidiff.models.stride`).
     passes
         How many were made.
     """
@@ -67,6 +69,7 @@ class Scans:
     bright: Tensor
     told: tuple[tuple[float, float, int, bool], ...]
     planes: int
+    stride: float = 1.0
     passes: int = 0
 
     def pairs(self) -> Pairs:
@@ -84,7 +87,8 @@ class Scans:
         """Make the next pass's start of the answer ``v`` at time 1, ``(n, 2, a, b)``."""
         with torch.no_grad():
             r0 = -as_complex(answer.detach().float()) * self._view()[1].conj()
-            found = self.image + self.bright * self._units * r0[:, None, ..., None]
+            far = stride(self.passes, self.stride) * self.bright * self._units
+            found = self.image + far * r0[:, None, ..., None]
             return replace(self, image=self.agree(found), passes=self.passes + 1)
 
     def _view(self) -> tuple[Tensor, Tensor]:
@@ -111,7 +115,14 @@ class Scans:
 
 
 def draw_scans(
-    heads: Sequence[Head], receivers: Receivers, *, seed: Sequence[int], groups: int, patches: int, size: int
+    heads: Sequence[Head],
+    receivers: Receivers,
+    *,
+    seed: Sequence[int],
+    groups: int,
+    patches: int,
+    size: int,
+    stride: float = 1.0,
 ) -> Scans:
     """Draw a batch: some heads, each with a mask, coils and noise of its own, and several neighbouring planes.
 
@@ -125,6 +136,8 @@ def draw_scans(
         Decides everything.
     groups, patches, size
         Heads, planes of each, and the planes' longest edge in voxels.
+    stride
+        How far later passes will go.
     """
     rng = np.random.default_rng(list(seed))
     a = b = int(size * SHARE) // 16 * 16
@@ -142,7 +155,7 @@ def draw_scans(
         for one, unit in zip(drawn, bright, strict=True)
     )
     bright = bright.repeat_interleave(patches).reshape(-1, 1, 1, 1, 1)
-    return Scans(target, image, Agreement(operator, y, noise=noise), bright, told, patches)
+    return Scans(target, image, Agreement(operator, y, noise=noise), bright, told, patches, stride)
 
 
 @dataclass(frozen=True)

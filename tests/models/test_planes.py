@@ -11,6 +11,7 @@ from medidiff.models import (
     plane_numbers,
     plane_view,
     residual_unit,
+    stride,
 )
 from tests.toy import PLANE_CARD, make_model
 
@@ -125,3 +126,8 @@ def test_samples_of_one_call_are_those_of_several(model):
     denoise = asked(model, maps)
     for k in range(3):
         torch.testing.assert_close(denoise(r, t)[k], denoise(r[k : k + 1], t[k : k + 1])[0], atol=1e-5, rtol=1e-4)
+
+
+def test_the_first_passes_go_all_of_the_way_and_later_ones_as_far_as_they_are_told():
+    assert [stride(refined, 2.0) for refined in range(6)] == [1, 1, 1, 2, 2, 2]
+    assert [stride(refined, 1.0) for refined in range(6)] == [1] * 6

@@ -114,6 +114,43 @@ def test_what_a_mirrored_network_answers_is_mirrored_back(knowing, refined):
     assert error(planes.given(found)) < 1e-3
 
 
+class Timid(Knowing):
+    """Answers a part of the residual to the truth, always the same."""
+
+    share = 0.3
+
+    def forward(self, x, maps, numbers, t):
+        return self.share * super().forward(x, maps, numbers, t)
+
+
+@pytest.fixture
+def timid(knowing):
+    network = knowing.network
+    network.__class__ = Timid
+    return knowing
+
+
+def test_bolder_passes_bring_a_timid_network_further(timid):
+    plain, bold = (refine(known(scan()), replace(asking(timid, passes=6), stride=far)) for far in (1.0, 2.0))
+    assert error(bold.mean) < 0.5 * error(plain.mean)
+    assert bold.evaluations == plain.evaluations == 6
+
+
+def test_the_last_pass_goes_all_of_the_way_and_no_further(timid):
+    one, other = (refine(known(scan()), replace(asking(timid, passes=4), stride=far)) for far in (1.0, 2.0))
+    torch.testing.assert_close(one.mean, other.mean)
+
+
+def test_bold_passes_do_not_throw_off_a_network_that_knows(knowing):
+    assert error(refine(known(scan()), replace(asking(knowing, passes=6), stride=2.0)).mean) < 0.01
+
+
+def test_the_card_tells_how_bold_passes_are_and_the_record_too(toy):
+    bold = Model(toy.network, {**toy.card, "stride": 2.0})
+    assert asking(toy).stride == 1
+    assert asking(bold).told()["stride"] == 2
+
+
 def test_reconstruction_is_by_diffusion_unless_asked_otherwise(toy):
     assert reconstruct(scan(), model=toy, passes=1, device="cpu").provenance["method"] == "diffusion"
 

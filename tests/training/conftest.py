@@ -52,6 +52,12 @@ slice_spacing_mm = [2.0, 7.0]
 isotropic_spacing_mm = [1.5, 2.5]
 """
 
+RECONSTRUCTION = {
+    'task = "super-resolution"': 'task = "reconstruction"\npasses = 2',
+    "patch = 16": "patch = 32\npasses = 2\nagain = 0.5",
+    "sharp = [0, 2]": "sharp = [0, 1]",
+}
+
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
@@ -79,6 +85,22 @@ def recipe(data, tmp_path):
         path = tmp_path / name / "recipe.toml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text.replace('data = "data"', f'data = "{data}"'))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def kspace_recipe(recipe):
+    """Turn the recipe into one of a reconstruction."""
+
+    def write(name="recipe", **told):
+        path = recipe(name, **told)
+        text = path.read_text()
+        for old, new in RECONSTRUCTION.items():
+            assert old in text
+            text = text.replace(old, new)
+        path.write_text(text)
         return path
 
     return write

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ablation import CHANGES, KINDS, changed, main, table
+from benchmarks.ablation import CHANGES, KINDS, RECIPE, changed, main, table
+from medidiff.models import build_network
 from medidiff.training import read_recipe, train
 from medidiff.training.recipe import Group, Optimisation
 
@@ -51,8 +52,14 @@ def test_label_maps_may_weigh_more_or_be_left_out(recipe, tmp_path):
 
 def test_no_change_is_misspelt():
     known = {field.name for part in (Optimisation, Group) for field in fields(part)}
-    known |= {"labels", "seed", "longer", "kind", "maps"}
+    known |= {"labels", "seed", "longer", "kind", "network"}
     assert {name for how in CHANGES.values() for name in how} <= known
+
+
+def test_every_network_of_a_change_can_be_built():
+    card = read_recipe(RECIPE).card
+    for how in CHANGES.values():
+        build_network({**card, "network": {**card["network"], **how.get("network", {})}})
 
 
 def test_variants_are_trained_from_the_start_scored_by_kind_and_told(told, tmp_path):

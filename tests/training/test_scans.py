@@ -17,11 +17,6 @@ from medidiff.training.receivers import COUNTS, UNRULY, Receivers, drawn_mask, d
 from medidiff.training.scans import draw_scans
 
 CPU = torch.device("cpu")
-RECONSTRUCTION = {
-    'task = "super-resolution"': 'task = "reconstruction"\npasses = 2',
-    "patch = 16": "patch = 32\npasses = 2\nagain = 0.5",
-    "sharp = [0, 2]": "sharp = [0, 1]",
-}
 
 
 def power(x):
@@ -34,19 +29,8 @@ def receivers():
 
 
 @pytest.fixture
-def path(recipe):
-    """Turn the recipe into one of a reconstruction."""
-
-    def write(name="recipe", **told):
-        path = recipe(name, **told)
-        text = path.read_text()
-        for old, new in RECONSTRUCTION.items():
-            assert old in text
-            text = text.replace(old, new)
-        path.write_text(text)
-        return path
-
-    return write
+def path(kspace_recipe):
+    return kspace_recipe
 
 
 @pytest.fixture
@@ -161,6 +145,13 @@ def test_a_right_answer_makes_the_target_the_next_image(scans, seed):
     assert better.passes == 1
     assert power(better.image - batch.target) < 0.3 * power(batch.image - batch.target)
     assert better.pairs().numbers[:, -1].eq(1).all()
+
+
+@pytest.mark.parametrize(("passes", "share"), [(0, 1.0), (2, 1.0), (3, 0.5), (6, 0.5)])
+def test_the_next_image_lies_beyond_the_answers_of_later_passes(scans, passes, share):
+    batch = replace(scans(stride=2.0), passes=passes)
+    better = batch.refined(-share * batch.pairs().residual)
+    assert power(better.image - batch.target) < 0.3 * power(batch.image - batch.target)
 
 
 def test_no_answer_leaves_the_image_near_where_it_was(scans):
