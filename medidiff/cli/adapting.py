@@ -62,7 +62,7 @@ def adapt_options(command: Command) -> Command:
         "--adapt-seconds",
         type=options.POSITIVE,
         metavar="S",
-        help="At most so long; by default 30 on a GPU and 300 on a CPU, unless steps are given.",
+        help="At most so long; by default 20 on a GPU and 300 on a CPU, unless steps are given.",
     )
     told = "Experiment: tune the model to each scan first; used if it gains on a part that it did not learn from."
     return click.option("--adapt", is_flag=True, help=told)(seconds(steps(command)))

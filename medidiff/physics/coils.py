@@ -11,6 +11,7 @@ from torch import Tensor
 from medidiff.physics.espirit import CROP, KERNEL, espirit
 from medidiff.physics.fourier import Fourier, middle
 from medidiff.physics.iterate import gradient_steps
+from medidiff.physics.left_out import divided, trial_errors
 from medidiff.physics.sense import encoding
 
 __all__ = ["Maps", "calibration", "choose_maps", "low_resolution_maps"]
@@ -19,12 +20,8 @@ MOST_LINES = 24
 """Of the calibration region along each axis; more only cost time."""
 FEWEST_LINES = 4
 """Of the calibration region along each axis; with fewer there are no maps to be had."""
-LEFT_OUT = 0.1
-"""Share of the samples of the calibration region, and of the others, by which maps are judged."""
 MOST_ITERATIONS = 20
 """Of a trial reconstruction: how many are best is told by the samples left out, too."""
-GIVEN_UP = 1.3
-"""Factor over the least error at which a trial ends: noise only grows from there."""
 MOST_PLANES = 32
 """Across the readout, or slices, in which maps are judged."""
 USEFUL = 0.8
@@ -118,7 +115,7 @@ def choose_maps(
     centre = calibration(data, mask, axes=axes)
     if centre is None:
         return Maps(None, "coil by coil: too few calibration lines", {})
-    shown, hidden = _divided(mask, centre.shape[1:], seed)
+    shown, hidden = divided(mask, centre.shape[1:], seed)
     best: Tensor | None = None
     kind, errors = "coil by coil: no maps explain the data", {"coil by coil": 1.0}
     iterations = 0
@@ -144,26 +141,6 @@ def _candidates(
     yield "low resolution", low_resolution_maps(centre, shape, axes=axes)
 
 
-def _divided(mask: Tensor, region: Sequence[int], seed: int) -> tuple[Tensor, list[Tensor]]:
-    """Divide a mask into what is shown and what is left out: of the calibration region, and of the rest."""
-    inside = torch.zeros_like(mask)
-    varies = [mask.shape[a] > 1 for a in range(3)]
-    inside[middle(mask.shape, [r if v else 1 for r, v in zip(region, varies, strict=True)])] = True
-    generator = torch.Generator().manual_seed(seed)
-    hidden = [_drawn(mask & part, generator) for part in (inside, ~inside)]
-    return mask & ~hidden[0] & ~hidden[1], [part for part in hidden if bool(part.any())]
-
-
-def _drawn(mask: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw some of the places of a mask; none of one."""
-    places = mask.flatten().nonzero()[:, 0]
-    order = torch.randperm(len(places), generator=generator).to(places.device)
-    drawn = torch.zeros_like(mask)
-    if len(places) > 1:
-        drawn.view(-1)[places[order[: max(1, round(LEFT_OUT * len(places)))]]] = True
-    return drawn
-
-
 def _trial(data: Tensor, mask: Tensor, axes: Sequence[int]) -> tuple[Tensor, tuple[int, Tensor]]:
     """Transform along fully sampled axes, which leaves planes that do not know each other, and take some of them.
 
@@ -182,15 +159,6 @@ def _errors(data: Tensor, shown: Tensor, hidden: Sequence[Tensor], maps: Tensor,
     if not hidden:
         return [0.0]
     operator, everywhere = encoding(shown, maps, axes=axes), encoding(torch.ones_like(shown), maps, axes=axes)
-    energies = [max(_energy(data * part), 1e-30) for part in hidden]
-    known, errors = data * shown, []
-    for x in islice(gradient_steps(operator, known, start=operator.adjoint(known)), MOST_ITERATIONS + 1):
-        wrong = everywhere.forward(x) - data
-        errors.append(sum(_energy(wrong * p) / e for p, e in zip(hidden, energies, strict=True)) / len(hidden))
-        if errors[-1] > GIVEN_UP * min(errors):
-            break
-    return errors
-
-
-def _energy(x: Tensor) -> float:
-    return float(x.abs().square().sum())
+    known = data * shown
+    images = islice(gradient_steps(operator, known, start=operator.adjoint(known)), MOST_ITERATIONS + 1)
+    return trial_errors(images, everywhere, data, hidden)

@@ -1,14 +1,15 @@
 """Iterative solves for any linear operator: conjugate gradients with a discrepancy stop, and FISTA."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 
 import torch
 from torch import Tensor
 
 from medidiff.physics.linop import LinearOperator
 
-__all__ = ["conjugate_gradients", "fista", "gradient_steps", "power"]
+__all__ = ["conjugate_gradients", "fista", "gradient_steps", "power", "shrinking_steps"]
 
 
 def conjugate_gradients(
@@ -113,18 +114,34 @@ def fista(
     tuple
         ``(..., set, x, y, z)``, and the number of iterations taken.
     """
-    x = operator.adjoint(y) if start is None else start
-    ahead, t = x, 1.0
-    for iteration in range(iterations):
+    first = operator.adjoint(y) if start is None else start
+    images = islice(shrinking_steps(operator, y, shrink, start=first, tolerance=tolerance), iterations)
+    last = deque(enumerate(images, 1), maxlen=1)
+    taken, x = last[0] if last else (0, first)
+    return x, taken
+
+
+def shrinking_steps(
+    operator: LinearOperator,
+    y: Tensor,
+    shrink: Callable[[Tensor, int], Tensor],
+    *,
+    start: Tensor,
+    tolerance: float = 1e-4,
+) -> Iterator[Tensor]:
+    """Give the image after each iteration of `fista`, until it has converged."""
+    x = ahead = start
+    t = 1.0
+    for iteration in count():
         new = shrink(ahead - operator.adjoint(operator.forward(ahead) - y), iteration)
         change = new - x
         if float(torch.vdot((ahead - new).flatten(), change.flatten()).real) > 0:
             t = 1.0
         t, before = (1 + (1 + 4 * t * t) ** 0.5) / 2, t
         ahead, x = new + (before - 1) / t * change, new
+        yield x
         if float(torch.linalg.vector_norm(change)) <= tolerance * float(torch.linalg.vector_norm(x)):
-            return x, iteration + 1
-    return x, iterations
+            return
 
 
 def power(x: Tensor) -> Tensor:

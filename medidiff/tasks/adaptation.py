@@ -9,7 +9,7 @@ from medidiff.errors import UsageError
 
 __all__ = ["Adapting"]
 
-SECONDS = {"cpu": 300.0, "cuda": 30.0}
+SECONDS = {"cpu": 300.0, "cuda": 20.0}
 """For each scan, where nobody says."""
 
 
@@ -20,7 +20,7 @@ class Adapting:
     Parameters
     ----------
     seconds
-        For tuning and judging, at most; by default 30 on a GPU and 300 on a CPU, without bound where steps are told.
+        For tuning and judging, at most; by default 20 on a GPU and 300 on a CPU, without bound where steps are told.
     steps
         Of the optimiser, at most; so many with the same seed give the same result on a CPU.
     rate, warm_up

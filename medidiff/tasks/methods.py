@@ -1,13 +1,18 @@
 """How images are found that explain a measurement. A method is a plain function; add one by adding a line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from medidiff.errors import UsageError
-from medidiff.physics.iterate import conjugate_gradients, fista
+from medidiff.physics.coils import calibration
+from medidiff.physics.fourier import middle
+from medidiff.physics.iterate import conjugate_gradients, fista, shrinking_steps
+from medidiff.physics.left_out import divided, misled, trial_errors
+from medidiff.physics.sense import encoding
 from medidiff.physics.wavelet import Wavelet, soft_threshold
 from medidiff.tasks.measurement import Measurement
 from medidiff.tasks.refinement import Prior, refine
@@ -58,6 +63,8 @@ Method = Callable[[Measurement, Settings], Estimate]
 
 MOST_CG, MOST_FISTA = 30, 80
 LEVELS = 4
+TRIED = 32
+"""Planes in which it is tried whether maps mislead."""
 
 
 def zero_filled(measurement: Measurement, settings: Settings) -> Estimate:
@@ -91,14 +98,23 @@ def l1_wavelet(measurement: Measurement, settings: Settings) -> Estimate:
     """Minimise ``||A x - y||^2 / 2 + weight ||W x||_1`` by FISTA (Lustig 2007, eq. 3), detail coefficients alone.
 
     The wavelets are shifted at random before every step (Figueiredo & Nowak 2003), and images of several sets or
-    coils are shrunk jointly.
+    coils are shrunk jointly. Where maps mislead, it ends as soon as they do.
     """
     y, operator = measurement.y, measurement.operator
     start = operator.adjoint(y)
-    shape = y.shape[-3:]
-    wavelet = Wavelet((shape[0], shape[1], shape[2]), axes=measurement.encoded, levels=LEVELS)
     amount = settings.weight * brightness(start)
-    generator = torch.Generator().manual_seed(settings.seed)
+    iterations = settings.iterations or _until_misled(measurement, amount, settings.seed)
+    shrink = _shrinking(measurement, y.shape[-3:], amount, settings.seed)
+    x, taken = fista(operator, y, shrink, start=start, iterations=iterations)
+    return Estimate(x, taken)
+
+
+def _shrinking(
+    measurement: Measurement, shape: Sequence[int], amount: float, seed: int
+) -> Callable[[Tensor, int], Tensor]:
+    """The proximal map of the wavelets' norm, for images of this shape."""
+    wavelet = Wavelet(shape, axes=measurement.encoded, levels=LEVELS)
+    generator = torch.Generator().manual_seed(seed)
     dims = tuple(axis - 3 for axis in wavelet.axes)
 
     def shrink(x: Tensor, iteration: int) -> Tensor:
@@ -110,8 +126,33 @@ def l1_wavelet(measurement: Measurement, settings: Settings) -> Estimate:
         x = wavelet.adjoint(w)
         return x.roll([-s for s in shifts], dims) if dims else x
 
-    x, taken = fista(operator, y, shrink, start=start, iterations=settings.iterations or MOST_FISTA)
-    return Estimate(x, taken)
+    return shrink
+
+
+def _until_misled(measurement: Measurement, amount: float, seed: int) -> int:
+    """All iterations; but as many as predicted left-out samples best where the last ones predict them much worse.
+
+    Maps of few calibration lines may explain the data by images that are not so, and the more the closer the fit: seen
+    at 8x where the head is cut, 19.3 dB after all and 23.4 after few, where the zero-filled image has 22.2.
+    """
+    found = measurement.maps.maps
+    if found is None:
+        return MOST_FISTA
+    kept = [n if axis in measurement.axes else min(n, TRIED) for axis, n in enumerate(measurement.y.shape[-3:])]
+    box = middle(measurement.y.shape[-3:], kept)
+    y, maps = measurement.y[box], found[box]
+    mask = measurement.mask[
+        middle(measurement.mask.shape, [min(*n) for n in zip(measurement.mask.shape, kept, strict=True)])
+    ]
+    centre = calibration(y, mask, axes=measurement.encoded)
+    shown, hidden = divided(mask, (0, 0, 0) if centre is None else centre.shape[1:], seed)
+    if not hidden:
+        return MOST_FISTA
+    shows, everywhere = (encoding(mask, maps, axes=measurement.axes) for mask in (shown, torch.ones_like(shown)))
+    shrink = _shrinking(measurement, kept, amount, seed)
+    images = islice(shrinking_steps(shows, y * shown, shrink, start=shows.adjoint(y * shown)), MOST_FISTA)
+    errors = trial_errors(images, everywhere, y, hidden)
+    return errors.index(min(errors)) + 1 if misled(errors) else MOST_FISTA
 
 
 def diffusion(measurement: Measurement, settings: Settings) -> Estimate:

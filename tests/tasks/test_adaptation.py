@@ -160,7 +160,7 @@ def test_adapting_for_nothing_is_refused(options):
 
 def test_a_scan_has_its_seconds_unless_steps_are_told():
     assert Adapting().bound(CPU) == 300
-    assert Adapting().bound(torch.device("cuda")) == 30
+    assert Adapting().bound(torch.device("cuda")) == 20
     assert Adapting().bound(CPU, scans=3) == 900
     assert Adapting(steps=5).bound(CPU) == np.inf
     assert Adapting(steps=5, seconds=7).bound(CPU, scans=3) == 7

@@ -9,7 +9,9 @@ from medidiff.io.kspace import read_kspace
 from medidiff.kspace import KSpace
 from medidiff.physics import Fourier
 from medidiff.tasks import reconstruct, simulate_kspace
+from medidiff.tasks.measurement import measure
 from medidiff.tasks.methods import METHODS as ALL
+from medidiff.tasks.methods import Settings, l1_wavelet
 from medidiff.volume import Volume
 from tests.kspaces import FORMS, kspace
 from tests.physics.heads import coils, grid, head, lines, measured
@@ -56,6 +58,33 @@ def test_no_method_returns_less_than_zeros_however_few_lines_calibrate(calibrati
     known = scan(lines(acceleration=3, calibration=calibration, seed=1), noise=0.02)
     found, plain = (reconstruct(known, name, device="cpu").volume.array for name in (method, "zero-filled"))
     assert nmse(found, head().numpy()) < 1.05 * nmse(plain, head().numpy())
+
+
+def wavelets(known, **told):
+    """The image of each set, and how many iterations it took."""
+    measurement = measure(known, coils=12, kernel=5, crop=0.9, noise=None, seed=0, device=torch.device("cpu"))
+    return l1_wavelet(measurement, Settings(**told))
+
+
+def given(seed, *, acceleration=4):
+    """The head, measured on few lines and told maps: of seed 0, those that are right."""
+    maps = coils(SHAPE, number=6, seed=seed)[1].numpy()
+    return scan(lines(acceleration=acceleration, calibration=6, seed=1), noise=0.02, maps=maps)
+
+
+@pytest.mark.parametrize("acceleration", [3, 4, 5])
+def test_wavelets_end_before_wrong_maps_mislead_them(acceleration):
+    known = given(3, acceleration=acceleration)
+    found, fitted = (wavelets(known, iterations=number) for number in (None, 80))
+    errors = [nmse(torch.linalg.vector_norm(one.images, dim=0).numpy(), head().numpy()) for one in (found, fitted)]
+    assert found.iterations < 10
+    assert errors[0] < 0.7 * errors[1]
+
+
+@pytest.mark.parametrize("acceleration", [3, 4, 5])
+def test_wavelets_go_on_to_the_end_where_maps_are_right(acceleration):
+    known = given(0, acceleration=acceleration)
+    assert torch.equal(wavelets(known).images, wavelets(known, iterations=80).images)
 
 
 def test_a_volume_is_reconstructed_as_the_stack_that_it_is_after_its_readout(method):
