@@ -42,11 +42,16 @@ def head(name="niimath_T1w", sharp=(0, 1, 2), seed=0):
 
 @pytest.fixture
 def folder(tmp_path):
+    return filled(tmp_path)
+
+
+def filled(folder):
+    """Heads of several kinds, and a stranger."""
     for seed, name in enumerate(["ds002748_sub-90_T1w", "ds000011_sub-90_T1w"]):
-        write_nifti(volume(seed), tmp_path / f"{name}.nii.gz", description="test")
-    np.savez(tmp_path / "niivue_M2208_T2w.npz", array=brain(seed=5).astype(np.uint8), affine=np.eye(4), name="M2208")
-    write_nifti(volume(9), tmp_path / "training_seg_01.nii", description="test")
-    return tmp_path
+        write_nifti(volume(seed), folder / f"{name}.nii.gz", description="test")
+    np.savez(folder / "niivue_M2208_T2w.npz", array=brain(seed=5).astype(np.uint8), affine=np.eye(4), name="M2208")
+    write_nifti(volume(9), folder / "training_seg_01.nii", description="test")
+    return folder
 
 
 @pytest.mark.parametrize("axes", [(0,), (2,), (0, 1, 2)])
@@ -161,21 +166,22 @@ def test_the_summary_says_what_was_met_and_what_was_missed():
     assert told.index("| b | T1w") < told.index("| a | T1w")  # the worst case comes first
 
 
-@pytest.fixture
-def measured(folder, tmp_path):
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
     """What two shares of a short comparison left behind."""
+    folder = filled(tmp_path_factory.mktemp("comparison"))
     for name, file in (("training", "ds000011_sub-01"), ("calibration", "ds000011_sub-02")):
-        (tmp_path / name).mkdir()
-        write_nifti(volume(7), tmp_path / name / f"{file}_T1w.nii", description="test")
-    model, regression = (make_model(tmp_path / name, kind=name) for name in ("diffusion", "regression"))
-    data = f"--data {folder} --fit-data {tmp_path}/training --calibration {tmp_path}/calibration"
-    models = f"--output {tmp_path}/out --model {model} --regression {regression} --device cpu"
+        (folder / name).mkdir()
+        write_nifti(volume(7), folder / name / f"{file}_T1w.nii", description="test")
+    model, regression = (make_model(folder / name, kind=name) for name in ("diffusion", "regression"))
+    data = f"--data {folder} --fit-data {folder}/training --calibration {folder}/calibration"
+    models = f"--output {folder}/out --model {model} --regression {regression} --device cpu"
     short = (
         "--spacing 4 --profile rect --isotropic --axes-per-head 1 --limit 2 --deep 2 --stepped 1 --steps 1 --samples 2"
     )
     for part in ("1/2", "2/2"):
         compare.main([*f"{data} {models} {short} --part {part}".split()])
-    return tmp_path / "out"
+    return folder / "out"
 
 
 def test_shares_of_a_comparison_are_on_disk_and_make_up_the_whole(measured):
