@@ -35,9 +35,12 @@ __all__ = ["NETWORKS", "PlanesAlone", "Stacks", "main", "table"]
 RECIPE = Path(__file__).parents[1] / "medidiff" / "training" / "recipes" / "recon-brain-first.toml"
 OWN, NEIGHBOURS = 2, 4
 """Maps of the plane itself, which come first, and of those before and after, which follow."""
-VALIDATION = (Group("ds002748_*_T1w.nii*", [0, 1], 0.4), Group("ds000011_*_T1w.nii*", [1, 2], 0.4))
-"""Heads to score, as in the recipe; and T2w:"""
-T2W = Group("niivue_M2208_T2w.nii*", [0, 1, 2], 0.2)
+VALIDATION = (
+    Group("ds002748_*_T1w.nii*", [0, 1], 0.4),
+    Group("ds000011_*_T1w.nii*", [1, 2], 0.4),
+    Group("niivue_M2208_T2w.nii*", [0, 1, 2], 0.2),
+)
+"""Heads to score."""
 
 
 class PlanesAlone(nn.Module):
@@ -106,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> Path:
         with (options.output / "results.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
-    rows = [json.loads(line) for line in (options.output / "results.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (options.output / "results.jsonl").read_text().splitlines()]
+    rows = list({row["network"]: row for row in lines}.values())
     (options.output / "table.md").write_text(table(rows))
     return Path(options.output)
 
@@ -126,7 +130,7 @@ def gained(network: nn.Module, base: Recipe, options: argparse.Namespace) -> lis
     """How much less the error is after each pass than before the first, dB, mean over draws."""
     device = choose_device(options.device)
     network = network.to(device).eval()
-    heads = load_heads(replace(base, data=options.val, groups=[*VALIDATION, T2W]), device)
+    heads = load_heads(replace(base, data=options.val, groups=list(VALIDATION)), device)
     how = base.optimisation
     receivers = Receivers.stock(device, edge=how.patch)
     told: dict[str, Any] = {"groups": how.groups, "patches": how.patches, "size": how.patch}

@@ -9,8 +9,8 @@ from medidiff.models.planes import (
     plane_denoiser,
     plane_numbers,
     plane_view,
+    reach,
     residual_unit,
-    stride,
 )
 from medidiff.models.store import Model, build_network, check_model, find_model, load_model, read_card, save_model
 
@@ -36,9 +36,9 @@ __all__ = [
     "plane_denoiser",
     "plane_numbers",
     "plane_view",
+    "reach",
     "read_card",
     "residual_scale",
     "residual_unit",
     "save_model",
-    "stride",
 ]

@@ -19,8 +19,8 @@ __all__ = [
     "plane_denoiser",
     "plane_numbers",
     "plane_view",
+    "reach",
     "residual_unit",
-    "stride",
 ]
 
 NOISE_UNIT = 0.01
@@ -40,13 +40,13 @@ def residual_unit(*, acceleration: float, noise: float, refined: int) -> float:
     return math.hypot(missing, noisy) * PASSES[min(refined, len(PASSES) - 1)]
 
 
-def stride(refined: int, bold: float) -> float:
-    """How far to go towards the answer of a pass that another one follows: all of the way, or ``bold`` times as far.
+def reach(refined: int, stride: float) -> float:
+    """How far to go towards the answer of a pass that another one follows: all of the way, or ``stride`` times as far.
 
     Answers are means, and timid once what is easy is settled: over-relaxed (Young 1954), ten passes come further than
     twenty that are not (decision 0034). The last pass of all is to go all of the way and no further.
     """
-    return bold if refined >= SETTLED else 1.0
+    return stride if refined >= SETTLED else 1.0
 
 
 def plane_view(images: Tensor, *, unit: float | Tensor, alone: bool = False) -> tuple[Tensor, Tensor]:

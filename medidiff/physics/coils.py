@@ -11,7 +11,7 @@ from torch import Tensor
 from medidiff.physics.espirit import CROP, KERNEL, espirit
 from medidiff.physics.fourier import Fourier, middle
 from medidiff.physics.iterate import gradient_steps
-from medidiff.physics.left_out import divided, trial_errors
+from medidiff.physics.left_out import divided, misled, trial_errors
 from medidiff.physics.sense import encoding
 
 __all__ = ["Maps", "calibration", "choose_maps", "low_resolution_maps"]
@@ -161,4 +161,9 @@ def _errors(data: Tensor, shown: Tensor, hidden: Sequence[Tensor], maps: Tensor,
     operator, everywhere = encoding(shown, maps, axes=axes), encoding(torch.ones_like(shown), maps, axes=axes)
     known = data * shown
     images = islice(gradient_steps(operator, known, start=operator.adjoint(known)), MOST_ITERATIONS + 1)
-    return trial_errors(images, everywhere, data, hidden)
+    errors: list[float] = []
+    for error in trial_errors(images, everywhere, data, hidden):
+        errors.append(error)
+        if misled(errors):  # it only grows from here
+            break
+    return errors

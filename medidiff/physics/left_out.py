@@ -1,6 +1,6 @@
 """Samples left out of a trial reconstruction: how well it predicts them tells what maps are worth, and when to stop."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,14 +13,14 @@ __all__ = ["divided", "misled", "trial_errors"]
 LEFT_OUT = 0.1
 """Share of the samples of the calibration region, and of the others, by which a trial is judged."""
 GIVEN_UP = 1.3
-"""Factor over the least error at which a trial ends: noise and faults of maps only grow from there."""
+"""Factor over the least error from which a trial was misled: by noise, or by faults of maps."""
 
 
-def divided(mask: Tensor, region: Sequence[int], seed: int) -> tuple[Tensor, list[Tensor]]:
-    """Divide a mask into what is shown and what is left out: of the calibration region, and of the rest."""
+def divided(mask: Tensor, centre: Sequence[int], seed: int) -> tuple[Tensor, list[Tensor]]:
+    """Divide a mask into what is shown and what is left out: of a calibration region of this size, and of the rest."""
     inside = torch.zeros_like(mask)
     varies = [mask.shape[a] > 1 for a in range(3)]
-    inside[middle(mask.shape, [r if v else 1 for r, v in zip(region, varies, strict=True)])] = True
+    inside[middle(mask.shape, [r if v else 1 for r, v in zip(centre, varies, strict=True)])] = True
     generator = torch.Generator().manual_seed(seed)
     hidden = [_drawn(mask & part, generator) for part in (inside, ~inside)]
     return mask & ~hidden[0] & ~hidden[1], [part for part in hidden if bool(part.any())]
@@ -28,26 +28,22 @@ def divided(mask: Tensor, region: Sequence[int], seed: int) -> tuple[Tensor, lis
 
 def trial_errors(
     images: Iterable[Tensor], everywhere: LinearOperator, data: Tensor, hidden: Sequence[Tensor]
-) -> list[float]:
-    """Mean over the parts left out of the error's energy over theirs, of one image after another.
+) -> Iterator[float]:
+    """Give the mean over the parts left out of the error's energy over theirs, of one image after another.
 
     Parameters
     ----------
     images
-        As a reconstruction of what is shown goes on; no more are asked for once it is `misled`.
+        As a reconstruction of what is shown goes on.
     everywhere
         Measures all samples.
     data, hidden
         All samples, and where they were left out.
     """
     energies = [max(_energy(data * part), 1e-30) for part in hidden]
-    errors: list[float] = []
     for x in images:
         wrong = everywhere.forward(x) - data
-        errors.append(sum(_energy(wrong * p) / e for p, e in zip(hidden, energies, strict=True)) / len(hidden))
-        if misled(errors):
-            break
-    return errors
+        yield sum(_energy(wrong * p) / e for p, e in zip(hidden, energies, strict=True)) / len(hidden)
 
 
 def misled(errors: Sequence[float]) -> bool:

@@ -36,9 +36,10 @@ JUDGED = {"cpu": 4, "cuda": 12}
 """Patches that are judged along each axis."""
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the way from the plain network's weights to the tuned ones, which are judged: the best is taken."""
-LEAST = {"cpu": 0.1, "cuda": 0.2}
-"""Gain, dB, from which the tuned network is used: less may be chance, the patches that are judged being few, and after
-the hundreds of steps of a GPU it is foretold where a scanner is known and nothing is gained."""
+LEAST, LEAST_OF_MANY = 0.1, 0.2
+"""Gain, dB, from which the tuned network is used: less may be chance, the patches that are judged being few; and after
+`MANY` steps so much is foretold even where the model knows the scanner and nothing is gained."""
+MANY = 100
 FEWEST = 20
 """Steps that there must be time for, or it is refused in advance."""
 
@@ -140,7 +141,7 @@ class Adapter:
     def _chosen(self, network: ConditionalUNet, before: float, after: float, told: dict[str, Any]) -> Adapted:
         """Take the tuned network if it is better where it has not learnt."""
         scores = {"plain": round(before, 3), "adapted": round(after, 3)}
-        least = LEAST[self.place.type]
+        least = LEAST if told["steps"] < MANY else LEAST_OF_MANY
         used = after - before >= least
         record = {"used": used, "gain_db": round(after - before, 3), "held_out_psnr_db": scores, **told}
         record |= {} if used else {"reason": f"{after - before:+.3f} dB where it had not learnt, needed {least:+}"}

@@ -136,7 +136,7 @@ def reconstruct(
         "geometry": {"input": kspace.geometry.as_dict(), "output": volume.geometry.as_dict()},
         "geometry_known": bool(kspace.meta.get("geometry_known", True)),
         "data_residual": told,
-        "warnings": _warnings(kspace, measurement, method),
+        "warnings": [*_warnings(kspace, measurement, method), *estimate.warnings],
         "seconds": round(time.perf_counter() - began, 3),
         "device": str(where),
         "peak_memory_mb": round(peak_memory_mb(where)),

@@ -25,8 +25,8 @@ from medidiff.models import (
     plane_denoiser,
     plane_numbers,
     plane_view,
+    reach,
     residual_unit,
-    stride,
 )
 from medidiff.physics import Agreement
 from medidiff.tasks.device import choose_precision
@@ -62,7 +62,7 @@ class Prior:
     model
         Of task "reconstruction", on the device of the measurement.
     passes, stride
-        Evaluations for the mean, and how far the later ones go (`medidiff.models.stride`).
+        Evaluations for the mean, and how far the later ones go (`medidiff.models.reach`).
     samples, steps
         How many samples are drawn, and evaluations for each.
     seed
@@ -159,7 +159,7 @@ def refine(measurement: Measurement, prior: Prior) -> Refined:
     network = Network(measurement, prior, planes, brightness(image))
     for refined in range(prior.passes):
         unit, denoise = network.about(image, refined)
-        far = stride(refined, prior.stride) if refined + 1 < prior.passes else 1.0
+        far = reach(refined, prior.stride) if refined + 1 < prior.passes else 1.0
         image = agree(image + far * unit * posterior_mean(denoise, torch.zeros_like(image)[None])[0])
     drawn = _drawn(network, agree, image) if prior.samples else image[None][:0]
     return Refined(planes.given(image), planes.given(drawn), prior.passes + prior.steps * (prior.samples > 0))

@@ -79,7 +79,8 @@ def train_recipe(
 ) -> Path:
     """Train by a recipe that was read, and perhaps changed; see `train`.
 
-    Another ``network`` than the card's may be given, for comparison; its weights are written all the same.
+    Another ``network`` than the card's may be given, for comparison: it starts as it is, and its weights are written
+    with a card that does not describe them, for its maker to load.
     """
     team = join(device)
     recipe.output.mkdir(parents=True, exist_ok=True)
@@ -131,7 +132,7 @@ class _State:
         self.answer = torch.empty(0)
         self._before, place = 0.0, team.place
         how = recipe.optimisation
-        self.network = (network or _network(recipe)).to(place)
+        self.network = (_network(recipe) if network is None else network).to(place)
         compiled = how.compile and place.type == "cuda"
         self.forward: Callable[..., Tensor] = torch.compile(self.network) if compiled else self.network
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}

@@ -57,7 +57,7 @@ class Optimisation:
 
     ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before. So
     is ``hard``, the share of the masks of lines, for several coils, that are 6-fold or more, besides those that happen
-    to be, and ``stride``, how far passes from the fourth on go towards the answer (`medidiff.models.stride`).
+    to be, and ``stride``, how far passes from the fourth on go towards the answer (`medidiff.models.reach`).
 
     ``charbonnier`` and ``gradient`` change the loss; see `medidiff.training.losses`.
 

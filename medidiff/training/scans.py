@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
-from medidiff.models import Pairs, as_channels, as_complex, plane_numbers, plane_view, residual_unit, stride
+from medidiff.models import Pairs, as_channels, as_complex, plane_numbers, plane_view, reach, residual_unit
 from medidiff.physics import Agreement, Fourier, encoding
 from medidiff.physics.coils import low_resolution_maps
 from medidiff.physics.fourier import middle
@@ -58,7 +58,7 @@ class Scans:
     planes
         Planes of each group, which lie in order.
     stride
-        How far later passes go (`medidiff.models.stride`).
+        How far later passes go (`medidiff.models.reach`).
     passes
         How many were made.
     """
@@ -87,7 +87,7 @@ class Scans:
         """Make the next pass's start of the answer ``v`` at time 1, ``(n, 2, a, b)``."""
         with torch.no_grad():
             r0 = -as_complex(answer.detach().float()) * self._view()[1].conj()
-            far = stride(self.passes, self.stride) * self.bright * self._units
+            far = reach(self.passes, self.stride) * self.bright * self._units
             found = self.image + far * r0[:, None, ..., None]
             return replace(self, image=self.agree(found), passes=self.passes + 1)
 

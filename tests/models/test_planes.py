@@ -10,8 +10,8 @@ from medidiff.models import (
     plane_denoiser,
     plane_numbers,
     plane_view,
+    reach,
     residual_unit,
-    stride,
 )
 from tests.toy import PLANE_CARD, make_model
 
@@ -129,5 +129,5 @@ def test_samples_of_one_call_are_those_of_several(model):
 
 
 def test_the_first_passes_go_all_of_the_way_and_later_ones_as_far_as_they_are_told():
-    assert [stride(refined, 2.0) for refined in range(6)] == [1, 1, 1, 2, 2, 2]
-    assert [stride(refined, 1.0) for refined in range(6)] == [1] * 6
+    assert [reach(refined, 2.0) for refined in range(6)] == [1, 1, 1, 2, 2, 2]
+    assert [reach(refined, 1.0) for refined in range(6)] == [1] * 6

@@ -106,8 +106,13 @@ def test_where_nothing_is_gained_the_result_is_the_plain_one_and_that_is_said(en
     assert any("the model was not adapted: +0.000 dB" in line for line in result.provenance["warnings"])
 
 
-@pytest.mark.parametrize(("gain", "used"), [(0.09, False), (0.11, True)])
-def test_a_gain_that_may_be_chance_is_none(gain, used, model, example, monkeypatch):
+@pytest.mark.parametrize(
+    ("gain", "many", "used"), [(0.09, 4, False), (0.11, 4, True), (0.19, 3, False), (0.21, 3, True)]
+)
+def test_a_gain_that_may_be_chance_is_none_and_more_is_needed_after_many_steps(
+    gain, many, used, model, example, monkeypatch
+):
+    monkeypatch.setattr(adapter, "MANY", many)
     scores = iter((30.0, *(30.0 + gain,) * len(SHARES)))
     monkeypatch.setattr(adapter, "score", lambda exam, answer: next(scores))
     found = Adapter(model, FEW, CPU)([example])

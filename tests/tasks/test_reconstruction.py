@@ -9,9 +9,7 @@ from medidiff.io.kspace import read_kspace
 from medidiff.kspace import KSpace
 from medidiff.physics import Fourier
 from medidiff.tasks import reconstruct, simulate_kspace
-from medidiff.tasks.measurement import measure
 from medidiff.tasks.methods import METHODS as ALL
-from medidiff.tasks.methods import Settings, l1_wavelet
 from medidiff.volume import Volume
 from tests.kspaces import FORMS, kspace
 from tests.physics.heads import coils, grid, head, lines, measured
@@ -60,31 +58,42 @@ def test_no_method_returns_less_than_zeros_however_few_lines_calibrate(calibrati
     assert nmse(found, head().numpy()) < 1.05 * nmse(plain, head().numpy())
 
 
-def wavelets(known, **told):
-    """The image of each set, and how many iterations it took."""
-    measurement = measure(known, coils=12, kernel=5, crop=0.9, noise=None, seed=0, device=torch.device("cpu"))
-    return l1_wavelet(measurement, Settings(**told))
+KINDS = {
+    "a slice": {},
+    "few calibration lines": {"acceleration": 5},
+    "a stack": {"shape": (48, 40, 20)},
+    "a volume": {"shape": (48, 40, 20), "axes": (0, 1, 2)},
+}
+"""Measurements whose maps are given."""
 
 
-def given(seed, *, acceleration=4):
+def given(seed, *, acceleration=4, calibration=6, shape=SHAPE, axes=(0, 1), noise=0.02):
     """The head, measured on few lines and told maps: of seed 0, those that are right."""
-    maps = coils(SHAPE, number=6, seed=seed)[1].numpy()
-    return scan(lines(acceleration=acceleration, calibration=6, seed=1), noise=0.02, maps=maps)
+    maps = coils(shape, number=6, seed=seed)[1].numpy()
+    mask = lines(acceleration=acceleration, calibration=calibration, seed=1)
+    return scan(mask, noise=noise, shape=shape, axes=axes, maps=maps)
 
 
-@pytest.mark.parametrize("acceleration", [3, 4, 5])
-def test_wavelets_end_before_wrong_maps_mislead_them(acceleration):
-    known = given(3, acceleration=acceleration)
-    found, fitted = (wavelets(known, iterations=number) for number in (None, 80))
-    errors = [nmse(torch.linalg.vector_norm(one.images, dim=0).numpy(), head().numpy()) for one in (found, fitted)]
-    assert found.iterations < 10
-    assert errors[0] < 0.7 * errors[1]
+def wavelets(known, **told):
+    return reconstruct(known, "l1-wavelet", device="cpu", **told)
 
 
-@pytest.mark.parametrize("acceleration", [3, 4, 5])
-def test_wavelets_go_on_to_the_end_where_maps_are_right(acceleration):
-    known = given(0, acceleration=acceleration)
-    assert torch.equal(wavelets(known).images, wavelets(known, iterations=80).images)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_wavelets_end_before_wrong_maps_mislead_them_and_say_so(kind):
+    known, truth = given(3, **kind), head(kind.get("shape", SHAPE)).numpy()
+    found, fitted = wavelets(known), wavelets(known, iterations=80)
+    assert nmse(found.volume.array, truth) < 0.8 * nmse(fitted.volume.array, truth)
+    assert any("wavelets ended after" in line for line in found.provenance["warnings"])
+    assert not fitted.provenance["warnings"]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize("kind", [*KINDS.values(), {"calibration": 0}], ids=[*KINDS, "no calibration lines"])
+def test_wavelets_go_on_to_the_end_where_maps_are_right(kind, noise):
+    known = given(0, noise=noise, **kind)
+    found = wavelets(known)
+    assert np.array_equal(found.volume.array, wavelets(known, iterations=80).volume.array)
+    assert not found.provenance["warnings"]
 
 
 def test_a_volume_is_reconstructed_as_the_stack_that_it_is_after_its_readout(method):

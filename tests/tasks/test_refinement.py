@@ -141,10 +141,6 @@ def test_the_last_pass_goes_all_of_the_way_and_no_further(timid):
     torch.testing.assert_close(one.mean, other.mean)
 
 
-def test_bold_passes_do_not_throw_off_a_network_that_knows(knowing):
-    assert error(refine(known(scan()), replace(asking(knowing, passes=6), stride=2.0)).mean) < 0.01
-
-
 def test_the_card_tells_how_bold_passes_are_and_the_record_too(toy):
     bold = Model(toy.network, {**toy.card, "stride": 2.0})
     assert asking(toy).stride == 1

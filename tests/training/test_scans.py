@@ -13,8 +13,10 @@ from medidiff.models import as_complex, load_model, plane_view, residual_unit
 from medidiff.training import read_recipe, train
 from medidiff.training import scans as training_scans
 from medidiff.training.heads import load_heads
+from medidiff.training.lessons import lessons
 from medidiff.training.receivers import COUNTS, UNRULY, Receivers, drawn_mask, drawn_phase
 from medidiff.training.scans import draw_scans
+from medidiff.training.team import Team
 
 CPU = torch.device("cpu")
 
@@ -180,6 +182,26 @@ def test_a_stopped_training_goes_on_bit_for_bit(path):
     one, other = (torch.load(folder / "checkpoint.pt", weights_only=True)["network"] for folder in (whole, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert load_model(resumed).card["task"] == "reconstruction"
+
+
+def residuals(file):
+    """Of five passes, each from half of the right answer to the one before."""
+    given = []
+    for _, pairs in lessons(read_recipe(file), Team(CPU), 0, 5, lambda: -0.5 * given[-1]):
+        given.append(pairs.residual)
+    return given
+
+
+def test_a_recipe_tells_how_far_later_passes_go(path, receivers, monkeypatch):
+    monkeypatch.setattr(Receivers, "stock", lambda *place, **told: receivers)
+    found = []
+    for stride in ("1.0", "2.0"):
+        file = path(steps=5)
+        text = file.read_text().replace("passes = 2\nagain", f"passes = 5\nstride = {stride}\nagain")
+        file.write_text(text.replace("checkpoint_every = 2", "checkpoint_every = 5"))
+        found.append(residuals(file))
+    same = [torch.equal(one, other) for one, other in zip(*found, strict=True)]
+    assert same == [True, True, True, True, False]
 
 
 def test_training_does_not_stop_between_passes(path):

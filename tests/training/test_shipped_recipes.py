@@ -41,6 +41,10 @@ def test_the_last_part_describes_the_model(card):
     assert {key: card[key] for key in last.card} == dict(last.card)
 
 
+def test_a_model_is_asked_as_boldly_as_it_was_trained(card):
+    assert card.get("stride", 1) == parts(card)[-1].optimisation.stride
+
+
 def test_the_card_tells_seeds_and_steps_of_every_part(card):
     told = zip(card["training"]["seed"], card["training"]["steps"], parts(card), strict=True)
     for seed, steps, part in told:
