@@ -186,7 +186,7 @@ def test_a_stopped_training_goes_on_bit_for_bit(path):
 
 def residuals(file):
     """Of five passes, each from half of the right answer to the one before."""
-    given = []
+    given: list[torch.Tensor] = []
     for _, pairs in lessons(read_recipe(file), Team(CPU), 0, 5, lambda: -0.5 * given[-1]):
         given.append(pairs.residual)
     return given
