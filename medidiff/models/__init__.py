@@ -4,6 +4,7 @@ from medidiff.models.condition import MAPS, NUMBERS, Condition, condition_on, re
 from medidiff.models.inference import MIRRORS, PRECISIONS, denoiser_of
 from medidiff.models.learning import Pairs, asked, joined, pairs_of
 from medidiff.models.planes import (
+    BOLDEST,
     as_channels,
     as_complex,
     plane_denoiser,
@@ -15,6 +16,7 @@ from medidiff.models.planes import (
 from medidiff.models.store import Model, build_network, check_model, find_model, load_model, read_card, save_model
 
 __all__ = [
+    "BOLDEST",
     "MAPS",
     "MIRRORS",
     "NUMBERS",

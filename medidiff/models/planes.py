@@ -13,6 +13,7 @@ from medidiff.models.inference import PRECISIONS
 from medidiff.models.store import Model
 
 __all__ = [
+    "BOLDEST",
     "PASSES",
     "as_channels",
     "as_complex",
@@ -29,6 +30,8 @@ PASSES = (1.0, 0.65, 0.55, 0.5, 0.47, 0.45)
 """Typical error of the image that a pass starts from, relative to that of the first; later passes count as the last."""
 SETTLED = 3
 """Passes after which what is easy is settled."""
+BOLDEST = 2.0
+"""Stride above which what is wrong can grow from pass to pass."""
 
 
 def residual_unit(*, acceleration: float, noise: float, refined: int) -> float:

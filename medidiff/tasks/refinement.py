@@ -18,6 +18,7 @@ from torch import Tensor
 from medidiff.diffusion import Denoiser, posterior_mean, sample, times
 from medidiff.errors import ModelError, UsageError
 from medidiff.models import (
+    BOLDEST,
     Model,
     as_channels,
     as_complex,
@@ -129,11 +130,14 @@ def prior_of(
         raise ModelError(
             "model is of another task", where=model.label, found=model.card["task"], needed="reconstruction"
         )
+    stride = model.card.get("stride", 1)
+    if not isinstance(stride, int | float) or not 1 <= stride <= BOLDEST:
+        raise ModelError("stride in the card makes no sense", where=model.label, found=str(stride), needed="1 to 2")
     model.network.to(device)
     return Prior(
         model,
         passes=asked.passes or int(model.card.get("passes", DEFAULT_PASSES)),
-        stride=float(model.card.get("stride", 1)),
+        stride=float(stride),
         samples=asked.samples if asked.samples > 1 else int(asked.detail > 0),
         steps=asked.steps or int(model.card["sampling_steps"]),
         seed=asked.seed,

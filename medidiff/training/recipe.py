@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from medidiff.errors import UsageError
+from medidiff.models import BOLDEST
 
 __all__ = ["Group", "Optimisation", "Recipe", "Validation", "read_recipe"]
 
@@ -88,6 +89,8 @@ class Optimisation:
         for name in ("pure_noise", "again", "hard"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"'{name}' in the recipe is no share", found=str(getattr(self, name)), needed="0 to 1")
+        if not 1 <= self.stride <= BOLDEST:
+            raise UsageError("'stride' in the recipe makes no sense", found=str(self.stride), needed="1 to 2")
 
 
 @dataclass(frozen=True)

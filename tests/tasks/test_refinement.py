@@ -147,6 +147,12 @@ def test_the_card_tells_how_bold_passes_are_and_the_record_too(toy):
     assert asking(bold).told()["stride"] == 2
 
 
+@pytest.mark.parametrize("stride", [2.5, 0.5, "2", float("nan"), None])
+def test_a_card_by_which_passes_could_run_away_is_refused(toy, stride):
+    with pytest.raises(ModelError, match=r"stride in the card makes no sense.*1 to 2"):
+        asking(Model(toy.network, {**toy.card, "stride": stride}))
+
+
 def test_reconstruction_is_by_diffusion_unless_asked_otherwise(toy):
     assert reconstruct(scan(), model=toy, passes=1, device="cpu").provenance["method"] == "diffusion"
 

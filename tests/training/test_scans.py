@@ -204,6 +204,14 @@ def test_a_recipe_tells_how_far_later_passes_go(path, receivers, monkeypatch):
     assert same == [True, True, True, True, False]
 
 
+@pytest.mark.parametrize("stride", ["0.5", "2.5"])
+def test_passes_that_could_run_away_are_not_trained_for(path, stride):
+    file = path()
+    file.write_text(file.read_text().replace("passes = 2\nagain", f"passes = 2\nstride = {stride}\nagain"))
+    with pytest.raises(UsageError, match="'stride' in the recipe makes no sense"):
+        read_recipe(file)
+
+
 def test_training_does_not_stop_between_passes(path):
     with pytest.raises(UsageError, match="whole passes"):
         train(path(), device="cpu", stop_after=3)
