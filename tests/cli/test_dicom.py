@@ -17,8 +17,8 @@ from tests.bad_files import good
 from tests.batch.running import RECORDS
 from tests.dicoms import SAGITTAL, Plan, changed, slices, values, write
 
-SECRETS = ("doe", "jane", "4711", "19570429", "20240229", "A-77")
-"""Of the planted patient: name, id, birth date, study date, accession number."""
+SECRETS = ("doe", "jane", r"(?<![0-9a-z.])4711(?!\.?[0-9a-z])", "19570429", "20240229", "A-77")
+"""Of the planted patient: name, id (as a whole: 8.4711 s names nobody), birth date, study date, accession number."""
 
 
 @pytest.fixture
@@ -42,7 +42,17 @@ def study(tmp_path):
 
 
 def secrets_in(text):
-    return {secret for secret in SECRETS if secret.lower() in text.lower()}
+    return {secret for secret in SECRETS if re.search(secret, text, re.IGNORECASE)}
+
+
+@pytest.mark.parametrize("text", ["t2 HOSP-4711.", "x_4711_y", "1.2.20240229.3", "JaneDoe", "(4711)"])
+def test_a_secret_is_found(text):
+    assert secrets_in(text)
+
+
+@pytest.mark.parametrize("text", ["8.4711", "seconds: 1.24711e-05", "4711.25", "a4711b"])
+def test_a_number_that_holds_the_digits_of_an_id_is_no_secret(text):
+    assert not secrets_in(text)
 
 
 class TestInspect:
