@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print them as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--ours", default="diffusion, 10 passes")
+    parser.add_argument("--ours", default="diffusion, 8 passes")
     parser.add_argument("--against", default="BART l1-wavelet")
     given = parser.parse_args(arguments)
     for line in tables(cases_in(given.folders), given.ours, given.against):

@@ -14,7 +14,7 @@ from medidiff.physics.iterate import gradient_steps
 from medidiff.physics.left_out import divided, misled, trial_errors
 from medidiff.physics.sense import encoding
 
-__all__ = ["Maps", "calibration", "choose_maps", "low_resolution_maps"]
+__all__ = ["LOW_RESOLUTION", "USEFUL", "Maps", "calibration", "choose_maps", "low_resolution_maps"]
 
 MOST_LINES = 24
 """Of the calibration region along each axis; more only cost time."""
@@ -26,6 +26,7 @@ MOST_PLANES = 32
 """Across the readout, or slices, in which maps are judged."""
 USEFUL = 0.8
 """Error above which no maps are used: those of pure noise reach 0.9, since the calibration region made them, too."""
+LOW_RESOLUTION = "low resolution"
 WORTH = 0.98
 """Factor by which the error must fall for a more complex model to be chosen."""
 
@@ -138,7 +139,7 @@ def _candidates(
     yield "ESPIRiT", maps[:1]
     if bool(maps[1].any()):
         yield "ESPIRiT, two sets", maps
-    yield "low resolution", low_resolution_maps(centre, shape, axes=axes)
+    yield LOW_RESOLUTION, low_resolution_maps(centre, shape, axes=axes)
 
 
 def _trial(data: Tensor, mask: Tensor, axes: Sequence[int]) -> tuple[Tensor, tuple[int, Tensor]]:

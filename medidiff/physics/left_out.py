@@ -43,7 +43,7 @@ def trial_errors(
     energies = [max(_energy(data * part), 1e-30) for part in hidden]
     for x in images:
         wrong = everywhere.forward(x) - data
-        yield sum(_energy(wrong * p) / e for p, e in zip(hidden, energies, strict=True)) / len(hidden)
+        yield sum(_energy(wrong * p) / e for p, e in zip(hidden, energies, strict=True)) / max(len(hidden), 1)
 
 
 def misled(errors: Sequence[float]) -> bool:

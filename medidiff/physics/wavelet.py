@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import pywt
 import torch
 from torch import Tensor
 
-from medidiff.errors import ResourceError
 from medidiff.physics.linop import LinearOperator
 
 __all__ = ["Wavelet", "soft_threshold"]
@@ -29,11 +29,6 @@ class Wavelet(LinearOperator):
         At most; an axis is halved until it would be shorter than the filter.
     name
         An orthogonal wavelet of PyWavelets.
-
-    Raises
-    ------
-    ResourceError
-        If PyWavelets is not installed.
     """
 
     def __init__(self, shape: Sequence[int], *, axes: Sequence[int], levels: int = 4, name: str = "db4") -> None:
@@ -82,10 +77,6 @@ class Wavelet(LinearOperator):
 @lru_cache
 def _filters(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Averaging and detail filter, orthonormal with each other's even shifts."""
-    try:
-        import pywt
-    except ImportError as error:
-        raise ResourceError("wavelets need PyWavelets", hint="pip install 'medidiff[kspace]'") from error
     wavelet = pywt.Wavelet(name)
     return tuple(wavelet.rec_lo), tuple(wavelet.rec_hi)
 

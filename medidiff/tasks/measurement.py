@@ -1,7 +1,7 @@
 """K-space made ready for inference: whitened, cropped, compressed, calibrated; and the operator that explains it."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -59,6 +59,11 @@ class Measurement:
     def coilwise(self) -> LinearOperator:
         """The measurement of coil images, each by its own coil."""
         return encoding(self.mask, None, axes=self.axes)
+
+    def without_maps(self, why: str) -> "Measurement":
+        """Give the same measurement of coil images, each by its own coil."""
+        maps = Maps(None, f"coil by coil: {why}", self.maps.errors)
+        return replace(self, operator=self.coilwise, maps=maps, told=self.told | {"maps": maps.kind})
 
     @property
     def allowed(self) -> float:

@@ -1,20 +1,17 @@
 """How images are found that explain a measurement. A method is a plain function; add one by adding a line."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from medidiff.errors import UsageError
-from medidiff.physics.coils import calibration
-from medidiff.physics.iterate import conjugate_gradients, fista, shrinking_steps
-from medidiff.physics.left_out import divided, misled, trial_errors
-from medidiff.physics.sense import encoding
-from medidiff.physics.wavelet import Wavelet, soft_threshold
+from medidiff.physics.iterate import conjugate_gradients
 from medidiff.tasks.measurement import Measurement
-from medidiff.tasks.refinement import Prior, refine
+from medidiff.tasks.refinement import Prior, Rival, refine
+from medidiff.tasks.trial import Trial, trial_of
+from medidiff.tasks.wavelets import MOST, amount_of, sparse, sparse_in_trial
 
 __all__ = ["METHODS", "Estimate", "Method", "Settings", "cg_sense", "diffusion", "l1_wavelet", "zero_filled"]
 
@@ -49,7 +46,8 @@ class Estimate:
     """Images ``(set, x, y, z)``, complex, one of each set of maps or of each coil, and the iterations they took.
 
     ``samples``, ``(k, set, x, y, z)``, are other images that explain the measurement, where a method draws such;
-    ``warnings`` are for the record.
+    ``warnings`` and ``told`` are for the record; ``witnesses``, ``(set, x, y, z)`` each, show whether the sensitivity
+    maps let images invent what is not there.
     """
 
     images: Tensor
@@ -57,16 +55,20 @@ class Estimate:
     coilwise: bool = False
     samples: Tensor | None = None
     warnings: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+    witnesses: tuple[Tensor, ...] = ()
 
 
 Method = Callable[[Measurement, Settings], Estimate]
 """The seam for other methods: a prior comes in here, with ``measurement.operator`` and ``measurement.noise``."""
 
-MOST_CG, MOST_FISTA = 30, 80
-LEVELS = 4
-TRIED = 16
-"""Planes in which it is tried whether maps mislead."""
+MOST_CG = 30
+TRIAL_PASSES = 2
+"""Evaluations by which the share of wavelets is found: few tell as much as many (decision 0035)."""
+RIVAL_TIME = 0.3
+"""About what wavelets take of the time on a CPU."""
 MISLED = "sensitivity maps predict samples left out ever worse: wavelets ended after {} iterations"
+USELESS = "wavelets predict samples left out hardly better than zeros do: this is the zero-filled image"
 
 
 def zero_filled(measurement: Measurement, settings: Settings) -> Estimate:
@@ -97,81 +99,71 @@ def _iterations(measurement: Measurement, settings: Settings) -> int:
 
 
 def l1_wavelet(measurement: Measurement, settings: Settings) -> Estimate:
-    """Minimise ``||A x - y||^2 / 2 + weight ||W x||_1`` by FISTA (Lustig 2007, eq. 3), detail coefficients alone.
+    """Find what is sparse in wavelets, see `medidiff.tasks.wavelets.sparse`.
 
-    The wavelets are shifted at random before every step (Figueiredo & Nowak 2003), and images of several sets or
-    coils are shrunk jointly. Where the last iterations would fit faults of the maps, it ends before them.
+    Where the last iterations would fit faults of the maps, it ends before them.
     """
-    y, operator = measurement.y, measurement.operator
-    start = operator.adjoint(y)
-    amount = settings.weight * brightness(start)
-    iterations = settings.iterations or _before_misled(measurement, amount, settings.seed)
-    shrink = _shrinking(y.shape[-3:], measurement.encoded, amount, settings.seed)
-    x, taken = fista(operator, y, shrink, start=start, iterations=iterations)
-    ended = settings.iterations is None and iterations < MOST_FISTA
-    return Estimate(x, taken, warnings=(MISLED.format(iterations),) if ended else ())
+    amount, seed = amount_of(measurement, settings.weight), settings.seed
+    if settings.iterations or len(measurement.y) == 1:
+        x, taken = sparse(measurement, amount=amount, seed=seed, iterations=settings.iterations or MOST)
+        return Estimate(x, taken)
+    iterations, _ = sparse_in_trial(trial_of(measurement, seed), amount=amount, seed=seed)
+    x, taken = sparse(measurement, amount=amount, seed=seed, iterations=iterations)
+    return Estimate(x, taken, warnings=_misled(iterations), witnesses=(x,))
 
 
-def _shrinking(shape: Sequence[int], axes: Sequence[int], amount: float, seed: int) -> Callable[[Tensor, int], Tensor]:
-    """The proximal map of the wavelets' norm along some axes."""
-    wavelet = Wavelet(shape, axes=axes, levels=LEVELS)
-    generator = torch.Generator().manual_seed(seed)
-    dims = tuple(axis - 3 for axis in wavelet.axes)
-
-    def shrink(x: Tensor, iteration: int) -> Tensor:
-        shifts = torch.randint(0, 2**wavelet.levels, (len(dims),), generator=generator).tolist()
-        w = wavelet.forward(x.roll(shifts, dims) if dims else x)
-        kept = w[wavelet.corner].clone()
-        w = soft_threshold(w, amount, dim=-4)
-        w[wavelet.corner] = kept
-        x = wavelet.adjoint(w)
-        return x.roll([-s for s in shifts], dims) if dims else x
-
-    return shrink
-
-
-def _before_misled(measurement: Measurement, amount: float, seed: int) -> int:
-    """All iterations; but as many as predicted left-out samples best where the last ones predict them much worse.
-
-    Maps of few calibration lines may explain the data by images that are not so, and the more the closer the fit. It is
-    tried in some of the planes that do not share data, with wavelets along their axes alone.
-    """
-    if measurement.maps.maps is None:
-        return MOST_FISTA
-    y, mask, maps = _some_planes(measurement, measurement.y, measurement.mask, measurement.maps.maps)
-    centre = calibration(y, mask, axes=measurement.encoded)
-    if centre is None:  # single lines far from others cannot be predicted, whatever the maps
-        return MOST_FISTA
-    shown, hidden = divided(mask, centre.shape[1:], seed)
-    shows, everywhere = (encoding(kept, maps, axes=measurement.axes) for kept in (shown, torch.ones_like(shown)))
-    known, shrink = y * shown, _shrinking(y.shape[-3:], measurement.axes, amount, seed)
-    images = islice(shrinking_steps(shows, known, shrink, start=shows.adjoint(known)), MOST_FISTA)
-    errors = list(trial_errors(images, everywhere, y, hidden))
-    return errors.index(min(errors)) + 1 if misled(errors) else MOST_FISTA
-
-
-def _some_planes(measurement: Measurement, *parts: Tensor) -> list[Tensor]:
-    """Of tensors ``(..., x, y, z)`` at most `TRIED` planes across the first axis along which they do not share data."""
-    across = [axis for axis in range(3) if axis not in measurement.axes]
-    if not across:
-        return list(parts)
-    n = measurement.y.shape[across[0] - 3]
-    planes = torch.linspace(0, n - 1, min(n, TRIED), device=measurement.y.device).round().long()
-    return [x.index_select(across[0] - 3, planes) if x.shape[across[0] - 3] == n else x for x in parts]
+def _misled(iterations: int) -> tuple[str, ...]:
+    if iterations == 0:
+        return (USELESS,)
+    return (MISLED.format(iterations),) if iterations < MOST else ()
 
 
 def diffusion(measurement: Measurement, settings: Settings) -> Estimate:
     """Refine by a network that knows heads, with its answers pulled to the data; see `medidiff.tasks.refinement`.
 
-    The samples' deviation from the mean is multiplied by the model's ``spread_factor``.
+    What is sparse in wavelets is a rival: passes start half way to it, and the mean goes as much of the way to it as
+    predicts best what was left out of a trial (decision 0035). The samples' deviation from the mean is multiplied by
+    the model's ``spread_factor``.
     """
     if settings.prior is None:
         raise UsageError("diffusion needs a model")
-    found = refine(measurement, settings.prior)
+    rival, warnings = _rival(measurement, _between(settings.prior, 0, RIVAL_TIME))
+    found = refine(measurement, _between(settings.prior, RIVAL_TIME, 1), rival)
     factor = float(settings.prior.model.card.get("spread_factor", 1))
     samples = found.mean + factor * (found.samples - found.mean) if len(found.samples) else None
     image = found.mean if samples is None else found.mean + settings.detail * (samples[0] - found.mean)
-    return Estimate(image, found.evaluations, samples=samples)
+    if rival is None:
+        return Estimate(image, found.evaluations, samples=samples)
+    told = {"wavelet_share": round(rival.share, 4)}
+    evaluations, seen = found.evaluations + TRIAL_PASSES, (rival.images, found.mean)
+    return Estimate(image, evaluations, samples=samples, warnings=warnings, told=told, witnesses=seen)
+
+
+def _rival(measurement: Measurement, prior: Prior) -> tuple[Rival | None, tuple[str, ...]]:
+    """Find what is sparse in wavelets, its share in the mean, and warnings.
+
+    Where maps mislead, what they predict tells nothing, and there is no share. Coils that no maps link have no rival:
+    wavelets know too little of each.
+    """
+    if measurement.maps.maps is None and len(measurement.y) > 1:
+        return None, ()
+    amount, seed = amount_of(measurement, Settings.weight), prior.seed
+    trial = trial_of(measurement, seed)
+    iterations, tried = sparse_in_trial(trial, amount=amount, seed=seed)
+    images, _ = sparse(measurement, amount=amount, seed=seed, iterations=iterations, progress=prior.progress)
+    share = 0.0 if iterations < MOST else _share(trial, prior, tried)
+    return Rival(images, share), _misled(iterations)
+
+
+def _share(trial: Trial, prior: Prior, tried: Tensor) -> float:
+    """How much of what is sparse in wavelets predicts best what was left out."""
+    quick = replace(prior, passes=TRIAL_PASSES, samples=0, progress=lambda share: None)
+    return trial.share(refine(trial.shown, quick, Rival(tried)).mean, tried)
+
+
+def _between(prior: Prior, begin: float, end: float) -> Prior:
+    """Give a prior whose progress is a part of all that is done."""
+    return replace(prior, progress=lambda share: prior.progress(begin + (end - begin) * share))
 
 
 METHODS: Mapping[str, Method] = {
@@ -181,9 +173,3 @@ METHODS: Mapping[str, Method] = {
     "diffusion": diffusion,
 }
 """Methods by the name that options have for them."""
-
-
-def brightness(images: Tensor) -> float:
-    """Give the 99.9th percentile of the magnitude over all sets."""
-    size = torch.linalg.vector_norm(images, dim=-4).flatten().sort().values
-    return float(size[int(0.999 * (len(size) - 1))])

@@ -21,6 +21,7 @@ from medidiff.physics.determined import determined
 from medidiff.physics.espirit import CROP, KERNEL
 from medidiff.physics.fourier import middle
 from medidiff.physics.receive import resized
+from medidiff.tasks.belief import believable, calibrated
 from medidiff.tasks.device import choose_device, forget_peak_memory, peak_memory_mb
 from medidiff.tasks.measurement import Measurement, measure
 from medidiff.tasks.methods import METHODS, Estimate, Settings, zero_filled
@@ -121,7 +122,8 @@ def reconstruct(
         kspace, coils=coils, kernel=kernel, crop=crop, noise=noise, seed=seed, device=where, calibrate=calibrate
     )
     solve = zero_filled if measurement.full else METHODS[method]
-    estimate = solve(measurement, Settings(iterations, weight, seed, prior, detail))
+    settings = Settings(iterations, weight, seed, prior, detail)
+    measurement, estimate = believable(calibrated(measurement, seed), lambda measured: solve(measured, settings))
     images = _combined(measurement, estimate) if complex_image else estimate.images
     volume = _volume(kspace, images, complex_image)
     before, after, told = _residuals(measurement, estimate)
@@ -129,6 +131,7 @@ def reconstruct(
     options = {"method": method, "iterations": estimate.iterations, "seed": seed}
     options |= {"weight": weight} if method == "l1-wavelet" else {}
     options |= {} if prior is None else prior.told() | {"detail": detail}
+    options |= estimate.told
     provenance = {
         "notice": NOTICE,
         **options,

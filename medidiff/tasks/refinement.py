@@ -34,7 +34,7 @@ from medidiff.tasks.device import choose_precision
 from medidiff.tasks.measurement import Measurement
 from medidiff.tasks.planes import Planes, first_estimate, planes_of
 
-__all__ = ["Asked", "Network", "Prior", "Refined", "brightness", "prior_of", "refine"]
+__all__ = ["Asked", "Network", "Prior", "Refined", "Rival", "brightness", "prior_of", "refine"]
 
 PLANES_AT_ONCE = {"cpu": 1, "cuda": 16}
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
@@ -99,6 +99,14 @@ class Prior:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """``(set, x, y, z)`` of another method: passes start half way to it, and the mean goes a share of the way to it."""
+
+    images: Tensor
+    share: float = 0.0
+
+
+@dataclass(frozen=True)
 class Refined:
     """``(set, x, y, z)`` the mean, ``(k, set, x, y, z)`` samples or none, and the evaluations for one."""
 
@@ -147,7 +155,7 @@ def prior_of(
     )
 
 
-def refine(measurement: Measurement, prior: Prior) -> Refined:
+def refine(measurement: Measurement, prior: Prior, rival: Rival | None = None) -> Refined:
     """Find the mean, and draw samples given it.
 
     Parameters
@@ -156,15 +164,20 @@ def refine(measurement: Measurement, prior: Prior) -> Refined:
         Undersampled; with maps or coil by coil.
     prior
         What is expected of images.
+    rival
+        Whose errors are others: half of each is less than either.
     """
     planes = planes_of(measurement)
     agree = Agreement(planes.operator, planes.y, noise=measurement.noise)
     image = first_estimate(planes.operator, planes.y, allowed=planes.allowed)
     network = Network(measurement, prior, planes, brightness(image))
+    other, share = (image, 0.0) if rival is None else (planes.taken(rival.images), rival.share)
+    image = (image + other) / 2
     for refined in range(prior.passes):
         unit, denoise = network.about(image, refined)
         far = reach(refined, prior.stride) if refined + 1 < prior.passes else 1.0
         image = agree(image + far * unit * posterior_mean(denoise, torch.zeros_like(image)[None])[0])
+    image = image + share * (other - image)
     drawn = _drawn(network, agree, image) if prior.samples else image[None][:0]
     return Refined(planes.given(image), planes.given(drawn), prior.passes + prior.steps * (prior.samples > 0))
 

@@ -1,5 +1,7 @@
 """What every method holds, on a head whose truth is known, and on real k-space."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,10 @@ from medidiff.io.kspace import read_kspace
 from medidiff.kspace import KSpace
 from medidiff.physics import Fourier
 from medidiff.tasks import reconstruct, simulate_kspace
+from medidiff.tasks.belief import believable, calibrated
+from medidiff.tasks.measurement import measure
 from medidiff.tasks.methods import METHODS as ALL
+from medidiff.tasks.methods import Estimate
 from medidiff.volume import Volume
 from tests.kspaces import FORMS, kspace
 from tests.physics.heads import coils, grid, head, lines, measured
@@ -42,6 +47,37 @@ def test_fully_sampled_data_come_back_exactly(method):
     np.testing.assert_allclose(result.volume.array, head().numpy(), atol=1e-5)
     assert result.residual_after == pytest.approx(0, abs=1e-5)
     assert any("fully sampled" in line for line in result.provenance["warnings"]) == (method != "zero-filled")
+
+
+@pytest.mark.parametrize(("factor", "believed"), [(1.0, True), (3.0, False)])
+def test_maps_that_let_images_invent_between_samples_are_given_up(factor, believed):
+    image, _, _ = measured(SHAPE)
+    measurement = measure(scan(), coils=12, kernel=6, crop=0.8, noise=None, seed=0, device=torch.device("cpu"))
+    assert measurement.maps.maps is not None
+    invented = Fourier((1,)).adjoint(Fourier((1,)).forward(image) * torch.where(measurement.mask, 1.0, factor))
+    asked = []
+
+    def solve(one):
+        asked.append(one)
+        return Estimate(image, witnesses=(image, invented))
+
+    used, _ = believable(measurement, solve)
+    assert (used is measurement) == believed
+    assert len(asked) == (1 if believed else 2)
+    if not believed:
+        assert used.maps.maps is None
+        assert "times as much is inferred as heads have there" in used.told["maps"]
+        assert used.operator.forward(torch.zeros(6, *SHAPE, dtype=torch.complex64)).shape == used.y.shape
+
+
+@pytest.mark.parametrize(("misled", "believed"), [(False, True), (True, False)])
+def test_blurred_maps_by_which_wavelets_are_misled_are_given_up(misled, believed, monkeypatch):
+    measurement = measure(scan(), coils=12, kernel=6, crop=0.8, noise=None, seed=0, device=torch.device("cpu"))
+    blurred = replace(measurement, maps=replace(measurement.maps, kind="low resolution"))
+    monkeypatch.setattr("medidiff.tasks.wavelets.misled", lambda errors: misled)
+    monkeypatch.setattr("medidiff.tasks.trial.trial_errors", lambda images, *_: (1 + i for i, _ in enumerate(images)))
+    assert (calibrated(blurred, 0) is blurred) == believed
+    assert calibrated(measurement, 0) is measurement
 
 
 def test_inference_beats_zeros():

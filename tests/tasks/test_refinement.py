@@ -15,10 +15,10 @@ from medidiff.models import Model, as_channels, load_model, plane_view, residual
 from medidiff.physics import Agreement
 from medidiff.tasks import reconstruct
 from medidiff.tasks.measurement import measure
-from medidiff.tasks.methods import Estimate
+from medidiff.tasks.methods import METHODS, TRIAL_PASSES, Estimate, Settings
 from medidiff.tasks.planes import first_estimate, plane_order, planes_of
 from medidiff.tasks.reconstruction import _uncertainty
-from medidiff.tasks.refinement import MIRRORS, Asked, Network, brightness, prior_of, refine
+from medidiff.tasks.refinement import MIRRORS, Asked, Network, Rival, brightness, prior_of, refine
 from tests.physics.heads import coils, grid, head, lines, measured
 from tests.toy import PLANE_CARD, make_model
 
@@ -141,6 +141,62 @@ def test_the_last_pass_goes_all_of_the_way_and_no_further(timid):
     torch.testing.assert_close(one.mean, other.mean)
 
 
+def by_method(measurement, model, **asked):
+    return METHODS["diffusion"](measurement, Settings(prior=asking(model, **asked)))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_the_mean_goes_a_share_of_the_way_to_the_rival(timid, share):
+    rival = torch.zeros(1, *SHAPE, dtype=torch.complex64)
+    none, some = (refine(known(scan()), asking(timid, passes=2), Rival(rival, part)).mean for part in (0.0, share))
+    torch.testing.assert_close(some, (1 - share) * none)
+
+
+def test_passes_start_half_way_to_the_rival(timid):
+    truth = coils(SHAPE, number=6)[0]
+    alone = refine(known(scan()), asking(timid, passes=1))
+    helped = refine(known(scan()), asking(timid, passes=1), Rival(truth))
+    assert error(helped.mean) < 0.6 * error(alone.mean)
+
+
+def test_a_network_that_knows_leaves_wavelets_no_share(knowing):
+    found = by_method(known(scan()), knowing, passes=2)
+    assert found.told["wavelet_share"] < 0.05
+    assert error(found.images) < 0.01
+    assert found.iterations == 2 + TRIAL_PASSES
+
+
+def test_of_a_network_that_is_wrong_little_is_left():
+    model = Model(cast(ConditionalUNet, Wrong()), PLANE_CARD | {"sha256": ""})
+    measurement = known(scan())
+    alone, found = refine(measurement, asking(model, passes=3)).mean, by_method(measurement, model, passes=3)
+    sparse = METHODS["l1-wavelet"](measurement, Settings())
+    assert found.told["wavelet_share"] > 0.9
+    assert error(found.images) < 0.5 * error(alone)
+    assert error(found.images) < 1.2 * error(sparse.images)
+
+
+def test_where_maps_mislead_wavelets_have_no_share(timid, monkeypatch):
+    monkeypatch.setattr("medidiff.tasks.wavelets.misled", lambda errors: True)
+    monkeypatch.setattr(
+        "medidiff.tasks.trial.trial_errors", lambda images, *_: (abs(i - 6) for i, _ in enumerate(images))
+    )
+    found = by_method(known(scan()), timid, passes=1)
+    assert found.told["wavelet_share"] == 0
+    assert any("wavelets ended after 7 iterations" in line for line in found.warnings)
+
+
+def test_the_record_tells_the_share_of_wavelets(toy):
+    told = reconstruct(scan(), model=toy, passes=1, device="cpu").provenance
+    assert 0 <= told["wavelet_share"] <= 1
+
+
+def test_coils_that_no_maps_link_have_no_rival_and_a_single_one_has(toy):
+    measurement = known(scan()).without_maps("for the sake of it")
+    assert by_method(measurement, toy, passes=1).told == {}
+    assert "wavelet_share" in reconstruct(scan(1.5, number=1), model=toy, passes=1, device="cpu").provenance
+
+
 def test_the_card_tells_how_bold_passes_are_and_the_record_too(toy):
     bold = Model(toy.network, {**toy.card, "stride": 2.0})
     assert asking(toy).stride == 1
@@ -201,7 +257,7 @@ def test_the_result_tells_how_it_was_made(toy):
     result = reconstruct(scan(), "diffusion", model=toy, samples=3, steps=2, passes=2, device="cpu")
     told = result.provenance
     assert told["model"]["name"] == "plane toy"
-    assert [told[name] for name in ("passes", "samples", "steps", "iterations")] == [2, 3, 2, 4]
+    assert [told[name] for name in ("passes", "samples", "steps", "iterations")] == [2, 3, 2, 2 + TRIAL_PASSES + 2]
     assert result.uncertainty is not None
     assert result.uncertainty.geometry.shape == result.volume.geometry.shape == SHAPE
     assert (result.uncertainty.array > 0).any()

@@ -251,7 +251,7 @@ def test_numpy_files_need_no_extra(tmp_path, monkeypatch):
     real = builtins.__import__
 
     def without(name, *rest):
-        if name in ("h5py", "ismrmrd", "twixtools", "pywt"):
+        if name in ("h5py", "ismrmrd", "twixtools"):
             raise ImportError(name)
         return real(name, *rest)
 
