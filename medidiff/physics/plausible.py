@@ -36,14 +36,15 @@ def inferred_power(
     Returns
     -------
     float
-        0 where too few frequencies were measured to tell.
+        0 where too few frequencies were measured to tell, or none between them was left out.
     """
     octave = _octave(y.shape[-3:], axes, y.device)
     measured = mask.expand(octave.shape)
     told = _means(y.abs().square().sum(0), octave, measured)
-    asked = _means(everywhere.forward(image).abs().square().sum(0), octave, ~measured)
     if len(told) < 3:
         return 0.0
+    between = ~measured & (octave <= BINS * max(told))  # what lies farther out is padding, or a corner
+    asked = _means(everywhere.forward(image).abs().square().sum(0), octave, between)
     places, powers, counts = np.array([(place, power, n) for place, (power, n) in told.items() if power > 0]).T
     law = np.polyfit(places, np.log2(powers), 2 if len(places) > 4 else 1, w=np.sqrt(counts))
     expected = sum(n * 2 ** float(np.polyval(law, place)) for place, (_, n) in asked.items())

@@ -54,9 +54,9 @@ def believable(measurement: Measurement, solve: Callable[[Measurement], Estimate
     estimate, maps = solve(measurement), measurement.maps.maps
     if maps is None or not estimate.witnesses:
         return measurement, estimate
-    everywhere = encoding(torch.ones_like(measurement.mask), maps, axes=measurement.axes)
-    told: dict[str, Any] = {"axes": measurement.axes}
-    power = max(inferred_power(everywhere, x, measurement.y, measurement.mask, **told) for x in estimate.witnesses)
+    y, mask, axes = measurement.y, measurement.mask, measurement.axes
+    everywhere = encoding(torch.ones_like(mask), maps, axes=axes)
+    power = max(inferred_power(everywhere, x, y, mask, axes=axes) for x in estimate.witnesses)
     if power <= INVENTING:
         return measurement, estimate
     measurement = measurement.without_maps(f"with maps, {power:.1f} times as much is inferred as heads have there")

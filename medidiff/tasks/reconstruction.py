@@ -61,7 +61,8 @@ def reconstruct(
     """Make an image of what coils measured.
 
     Fully sampled data are transformed, whatever the method: nothing is to be inferred. Where no sensitivity maps
-    predict what was left out, coils are taken one by one, so no method returns less than the zero-filled image.
+    predict what was left out, or maps let wavelets or a network invent what no sample tells of, coils are taken one by
+    one, so that no method returns less than the zero-filled image.
 
     Parameters
     ----------
@@ -87,7 +88,8 @@ def reconstruct(
     complex_image
         Return complex values; their phase is that of the principal coil.
     model, passes, precision
-        Of diffusion: name or folder of a model or one already loaded; evaluations for the mean; auto, fp32, bf16, fp16.
+        Of diffusion: name or folder of a model or one already loaded; evaluations for the mean, beside two of a trial
+        by which the share of wavelets is found; auto, fp32, bf16, fp16.
     samples, steps, detail
         Of diffusion: with 2 samples or more their standard deviation is the uncertainty; evaluations for each;
         0 gives the mean, 1 the first sample.

@@ -58,6 +58,16 @@ def test_what_was_measured_does_not_count():
     assert one == pytest.approx(other, rel=1e-4)
 
 
+def test_what_lies_beyond_all_samples_is_not_judged():
+    padded = torch.zeros(1, 96, 1, dtype=torch.bool)
+    padded[:, 24:73] = True
+    assert power(lambda y: 100 * y, padded, (1,)) == 0
+    gap = padded.clone()
+    gap[:, 30] = False
+    one, other = (power(lambda y, f=f: torch.where(padded, y, f * y), gap, (1,)) for f in (1.0, 100.0))
+    assert one == pytest.approx(other, rel=1e-4)
+
+
 def test_two_frequencies_tell_no_law():
     mask = torch.zeros(1, 96, 1, dtype=torch.bool)
     mask[:, 48:50] = True
