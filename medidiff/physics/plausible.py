@@ -40,29 +40,30 @@ def inferred_power(
     """
     octave = _octave(y.shape[-3:], axes, y.device)
     measured = mask.expand(octave.shape)
-    told = _means(y.abs().square().sum(0), octave, measured)
+    told = {place: seen for place, seen in _means(y.abs().square().sum(0), octave, measured).items() if seen[0] > 0}
     if len(told) < 3:
         return 0.0
-    between = ~measured & (octave <= BINS * max(told))  # what lies farther out is padding, or a corner
+    between = ~measured & (octave <= octave[measured].max())  # what lies farther out is padding, or a corner
     asked = _means(everywhere.forward(image).abs().square().sum(0), octave, between)
-    places, powers, counts = np.array([(place, power, n) for place, (power, n) in told.items() if power > 0]).T
+    places, powers, counts = np.array([(place, power, n) for place, (power, n) in told.items()]).T
     law = np.polyfit(places, np.log2(powers), 2 if len(places) > 4 else 1, w=np.sqrt(counts))
     expected = sum(n * 2 ** float(np.polyval(law, place)) for place, (_, n) in asked.items())
     return float(sum(n * power for power, n in asked.values()) / expected) if expected > 0 else 0.0
 
 
 def _octave(shape: torch.Size, axes: tuple[int, ...], device: torch.device) -> Tensor:
-    """``(x, y, z)``: a number for each bin of the frequency, in lines from the centre."""
+    """``(x, y, z)``: logarithm of the frequency, which is counted in lines from the centre."""
     square = torch.zeros(tuple(shape), device=device)
     for axis in axes:
         lines = torch.arange(shape[axis], device=device) - shape[axis] // 2
         square = square + (lines.float() ** 2).reshape([-1 if a == axis else 1 for a in range(3)])
-    return (BINS * torch.log2(square.sqrt() + 1)).round().long()
+    return torch.log2(square.sqrt() + 1)
 
 
 def _means(power: Tensor, octave: Tensor, where: Tensor) -> dict[float, tuple[float, float]]:
     """Mean power in each bin that has a place there, and the number of places, by octave."""
-    bins, many = octave[where], int(octave.max()) + 1
+    bins = (BINS * octave[where]).round().long()
+    many = int(bins.max()) + 1 if len(bins) else 0
     n = torch.bincount(bins, minlength=many).double()
     total = torch.bincount(bins, weights=power[where].double(), minlength=many)
     return {i / BINS: (float(total[i] / n[i]), float(n[i])) for i in range(many) if n[i] > 0}

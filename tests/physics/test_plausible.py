@@ -72,3 +72,9 @@ def test_two_frequencies_tell_no_law():
     mask = torch.zeros(1, 96, 1, dtype=torch.bool)
     mask[:, 48:50] = True
     assert power(lambda y: 100 * y, mask, (1,)) == 0
+
+
+def test_samples_of_nothing_tell_no_law():
+    mask, axes = LINES
+    nothing = torch.zeros(1, *SHAPE, dtype=torch.complex64)
+    assert inferred_power(Fourier(axes), nothing + 1, nothing, mask, axes=axes) == 0
