@@ -53,9 +53,8 @@ class Trial:
         """
         if not self.hidden:
             return 0.0
-        beyond = self.hidden[-1]
-        way = beyond * self.everywhere.forward(other - image)
-        left = beyond * (self.y - self.everywhere.forward(image))
+        way = self.hidden[-1] * self.everywhere.forward(other - image)
+        left = self.y - self.everywhere.forward(image)
         along, size = (float(torch.vdot(way.flatten(), x.flatten()).real) for x in (left, way))
         return min(max(along / size, 0.0), 1.0) if size > 0 else 0.0
 

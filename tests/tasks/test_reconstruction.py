@@ -80,6 +80,16 @@ def test_blurred_maps_by_which_wavelets_are_misled_are_given_up(misled, believed
     assert calibrated(measurement, 0) is measurement
 
 
+@pytest.mark.parametrize("name", ["cg-sense", "l1-wavelet"])
+def test_blurred_maps_that_mislead_serve_no_method(name, monkeypatch):
+    few = scan(lines(acceleration=3, calibration=10), noise=0.01)
+    assert reconstruct(few, name, device="cpu").provenance["kspace"]["maps"] == "low resolution"
+    monkeypatch.setattr("medidiff.tasks.wavelets.misled", lambda errors: True)
+    told = reconstruct(few, name, device="cpu").provenance
+    assert told["kspace"]["maps"].startswith("coil by coil: calibration fails")
+    assert any("calibration fails" in line for line in told["warnings"])
+
+
 def test_inference_beats_zeros():
     truth = head().numpy()
     errors = {name: nmse(reconstruct(scan(noise=0.02), name, device="cpu").volume.array, truth) for name in METHODS}

@@ -176,14 +176,25 @@ def test_of_a_network_that_is_wrong_little_is_left():
     assert error(found.images) < 1.2 * error(sparse.images)
 
 
-def test_where_maps_mislead_wavelets_have_no_share(timid, monkeypatch):
+def test_where_maps_mislead_wavelets_have_no_share(monkeypatch):
+    model = Model(cast(ConditionalUNet, Wrong()), PLANE_CARD | {"sha256": ""})
+    assert by_method(known(scan()), model, passes=1).told["wavelet_share"] > 0.9
     monkeypatch.setattr("medidiff.tasks.wavelets.misled", lambda errors: True)
     monkeypatch.setattr(
         "medidiff.tasks.trial.trial_errors", lambda images, *_: (abs(i - 6) for i, _ in enumerate(images))
     )
-    found = by_method(known(scan()), timid, passes=1)
+    found = by_method(known(scan()), model, passes=1)
     assert found.told["wavelet_share"] == 0
     assert any("wavelets ended after 7 iterations" in line for line in found.warnings)
+
+
+def test_wavelets_and_the_mean_are_witnesses_of_the_maps(timid):
+    found = by_method(known(scan()), timid, passes=1)
+    sparse = METHODS["l1-wavelet"](known(scan()), Settings())
+    assert len(found.witnesses) == 2
+    assert torch.equal(found.witnesses[0], sparse.images)
+    assert torch.equal(found.witnesses[0], sparse.witnesses[0])
+    assert torch.equal(found.witnesses[1], found.images)
 
 
 def test_the_record_tells_the_share_of_wavelets(toy):
