@@ -46,14 +46,14 @@ class Adapting:
 
     seconds: float | None = None
     steps: int | None = None
-    rate: float = 1.5e-4
+    rate: float = 3e-4
     warm_up: int = 10
     patches: int | None = None
     size: int = 64
     tuned: str = ""
     noisy_start: int = 0
     again: float = 0.0
-    loyalty: float = 0.3
+    loyalty: float = 0.0
     texture: float = 0.0
 
     def __post_init__(self) -> None:

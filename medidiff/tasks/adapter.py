@@ -6,7 +6,7 @@ nothing was, the model stays as it is.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -37,8 +37,9 @@ JUDGED = {"cpu": 4, "cuda": 12}
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the way from the plain network's weights to the tuned ones, which are judged: the best is taken."""
 LEAST, LEAST_OF_MANY = 0.1, 0.2
-"""Gain, dB, from which the tuned network is used: less may be chance, the patches that are judged being few; and after
-`MANY` steps so much is foretold even where the model knows the scanner and nothing is gained."""
+"""Gain, dB, from which the tuned network is used: less may be chance, the patches that are judged being few. After
+`MANY` steps the second must be gained all of the way, too: where the model knows the scanner, a part of the way
+foretells gains that are none, and all of it loses them."""
 MANY = 100
 FEWEST = 20
 """Steps that there must be time for, or it is refused in advance."""
@@ -132,20 +133,19 @@ class Adapter:
         before = score(exam, partial(self._answer, self.model.network))
         reserve = len(SHARES) * (time.perf_counter() - began) + self.step_seconds
         losses = self._learn(parts, began + self.left - reserve, general, progress)
-        after, share = max((score(exam, partial(self._answer, self.tuning.blended(part))), part) for part in SHARES)
-        network = self.tuning.blended(share)
+        gains = {part: score(exam, partial(self._answer, self.tuning.blended(part))) - before for part in SHARES}
         seconds = round(time.perf_counter() - began, 2)
-        told = {"share": share, "learnt_from": len(parts), "seconds": seconds, **self._told(losses)}
-        return self._chosen(network, before, after, told)
+        return self._chosen(before, gains, {"learnt_from": len(parts), "seconds": seconds, **self._told(losses)})
 
-    def _chosen(self, network: ConditionalUNet, before: float, after: float, told: dict[str, Any]) -> Adapted:
-        """Take the tuned network if it is better where it has not learnt."""
-        scores = {"plain": round(before, 3), "adapted": round(after, 3)}
-        least = LEAST if told["steps"] < MANY else LEAST_OF_MANY
-        used = after - before >= least
-        record = {"used": used, "gain_db": round(after - before, 3), "held_out_psnr_db": scores, **told}
-        record |= {} if used else {"reason": f"{after - before:+.3f} dB where it had not learnt, needed {least:+}"}
-        return Adapted(Model(network, self.model.card) if used else self.model, record)
+    def _chosen(self, before: float, gains: Mapping[float, float], told: dict[str, Any]) -> Adapted:
+        """Take the tuned network, a share of the way, if it is better where it has not learnt."""
+        share = max(gains, key=lambda part: (gains[part], part))
+        scores = {"plain": round(before, 3), "adapted": round(before + gains[share], 3)}
+        lacking = _lacking(gains, told["steps"])
+        record = {"used": not lacking, "gain_db": round(gains[share], 3), "share": share, "held_out_psnr_db": scores}
+        record |= {"gain_all_the_way_db": round(gains[1.0], 3), **told, **({"reason": lacking} if lacking else {})}
+        chosen = self.model if lacking else Model(self.tuning.blended(share), self.model.card)
+        return Adapted(chosen, record)
 
     def _told(self, losses: Sequence[float]) -> dict[str, Any]:
         how, many = self.how, self.patches
@@ -216,6 +216,16 @@ class Adapter:
                 found=f"{needed:.0f} s for {fewest} steps here, and {max(self.left, 0):.0f} s for them",
                 hint="give more seconds to adapt, use a GPU, or do not adapt",
             )
+
+
+def _lacking(gains: Mapping[float, float], steps: int) -> str:
+    """Why the tuned network is not used; nothing if it is."""
+    best, whole = max(gains.values()), gains[1.0]
+    if best < LEAST:
+        return f"{best:+.3f} dB where it had not learnt, needed {LEAST:+}"
+    if steps >= MANY and whole < LEAST_OF_MANY:
+        return f"{whole:+.3f} dB where it had not learnt, all of the way, needed {LEAST_OF_MANY:+} after {MANY} steps"
+    return ""
 
 
 def rehearse(model: Model, how: Adapting, *, device: str = "auto", precision: str = "auto") -> None:

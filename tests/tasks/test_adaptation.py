@@ -120,6 +120,25 @@ def test_a_gain_that_may_be_chance_is_none_and_more_is_needed_after_many_steps(
     assert (found.model is model) is not used
 
 
+@pytest.mark.parametrize(
+    ("gains", "many", "used"),
+    [
+        ((0.16, 0.23, 0.20, 0.04), 3, False),
+        ((0.19, 0.29, 0.33, 0.29), 3, True),
+        ((0.16, 0.23, 0.20, 0.04), 4, True),
+    ],
+)
+def test_after_many_steps_all_of_the_way_must_gain_too(gains, many, used, model, example, monkeypatch):
+    monkeypatch.setattr(adapter, "MANY", many)
+    scores = iter((30.0, *(30.0 + gain for gain in gains)))
+    monkeypatch.setattr(adapter, "score", lambda exam, answer: next(scores))
+    found = Adapter(model, FEW, CPU)([example])
+    assert found.record["used"] is used
+    assert found.record["share"] == SHARES[gains.index(max(gains))]
+    assert found.record["gain_all_the_way_db"] == gains[-1]
+    assert ("all of the way, needed +0.2 after 3 steps" in found.record.get("reason", "")) is not used
+
+
 def test_an_image_sharp_along_no_axis_is_enhanced_plainly_and_that_is_said(enhance, sharp):
     low = Volume(sharp.array[::2, ::2, ::2], sharp.geometry.reshaped((12, 11, 12)))
     plain, result = enhance(low, spacing=1), enhance(low, spacing=1, adapt=FEW)

@@ -223,3 +223,51 @@ def test_validation_reconstructs(path):
     train(path(steps=2, extra=extra), device="cpu", progress=lines.append)
     (score,) = [line["head_0.nii.gz"] for line in lines if "head_0.nii.gz" in line]
     assert np.isfinite(score)
+
+
+def sparse_ones(scans, seeds=range(8)):
+    """Batches that start half way to wavelets, and the same ones that do not."""
+    return [(scans(seed, wavelets=1.0), scans(seed)) for seed in seeds]
+
+
+def test_a_start_half_way_to_wavelets_is_on_average_closer_to_the_truth(scans):
+    errors = np.array([[power(one.image - one.target) for one in pair] for pair in sparse_ones(scans)])
+    assert np.log(errors[:, 0] / errors[:, 1]).mean() < -0.05
+
+
+def test_nothing_but_the_start_and_its_brightness_changes_with_wavelets(scans):
+    for half, plain in sparse_ones(scans, range(3)):
+        assert torch.equal(half.target, plain.target)
+        assert torch.equal(half.agree.y, plain.agree.y)
+        assert [one[0] for one in half.told] == [one[0] for one in plain.told]
+
+
+def test_wavelets_leave_other_groups_planes_alone(scans):
+    """A bright group beside a dark one: each has its own amount."""
+    batch = scans(0)
+    operator, y = batch.agree.operator, batch.agree.y
+    bright = torch.cat([y[:3], 100 * y[3:]])
+    one, other = (training_scans._sparse(operator, data, 3, seed=0) for data in (y, bright))
+    torch.testing.assert_close(one[:3], other[:3], rtol=0, atol=0.02 * float(one[:3].abs().max()))
+    torch.testing.assert_close(100 * one[3:], other[3:], rtol=0, atol=0.02 * float(other[3:].abs().max()))
+
+
+def test_the_share_of_batches_that_know_wavelets_is_the_recipes(scans, monkeypatch):
+    asked = []
+
+    def noted(operator, y, patches, *, seed):
+        asked.append(seed)
+        return operator.adjoint(y)
+
+    monkeypatch.setattr(training_scans, "_sparse", noted)
+    for seed in range(40):
+        scans(seed, wavelets=0.6, groups=1, patches=2)
+    assert 15 <= len(asked) <= 33
+    assert len(set(asked)) == len(asked)
+
+
+@pytest.mark.parametrize("lone", [False, True])
+def test_a_single_coil_is_measured_at_points_where_the_recipe_says_so(receivers, lone):
+    rng, told = np.random.default_rng(0), replace(receivers, lone_points=lone)
+    shapes = {drawn_mask(rng, told, (48, 36), coils=1).shape for _ in range(30)}
+    assert ((48, 36) in shapes) == lone
