@@ -10,24 +10,23 @@ known; ``--part 1/2`` shares the work, and ``--summarise`` puts the rows of all 
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.cases import Case, Spec, cropped, load_heads, measure, specs_of
+from benchmarks.cases import Case, cropped, load_heads, measure, specs_of
 from benchmarks.compare import DC_GRID, Clock, recorded
 from benchmarks.lesion_picture import draw
 from benchmarks.lesion_tables import lesion_summary
 from benchmarks.methods import enhanced
-from benchmarks.tables import IDENTITY, OURS
+from benchmarks.probing import BLOBS, LESIONS, Keep, probe_head
+from benchmarks.tables import OURS
 from medidiff.evaluation.baselines import cubic_dc
-from medidiff.evaluation.blobs import Detector, invented
-from medidiff.evaluation.lesions import SIZES, Lesion, painted, recovered, scattered, tissue
+from medidiff.evaluation.lesions import Lesion, tissue
 from medidiff.models import load_model
 from medidiff.physics import project
 from medidiff.tasks.device import choose_device
@@ -36,11 +35,8 @@ __all__ = ["CUBIC", "INVERSE", "Enhance", "enhancer", "main", "methods_of", "pro
 
 Array = NDArray[np.float32]
 Enhance = Callable[[Case], Array]
-Keep = Callable[[dict[str, Any]], None]
 
 CUBIC, INVERSE = "cubic+DC", "pseudo-inverse"
-LESIONS = (*IDENTITY, "seed", "diameter", "sign", "method", "contrast_recovered", "volume", "shift", "detected")
-BLOBS = (*IDENTITY, "diameter", "method", "bright", "dark", "tissue_cm3")
 
 
 def main(arguments: Sequence[str] | None = None) -> str:
@@ -116,45 +112,25 @@ def probe(
     repeats: int = 1,
     pictures: Path | None = None,
 ) -> None:
-    """Put lesions into one case, ``repeats`` times, and score each by every method; count blobs without them."""
-    volume, spec = case.spec.head.volume, case.spec
-    allowed = tissue(volume, spec.head.region)
-    plain = {name: method(case) for name, method in methods.items()}
-    cubic_centimetres = float(allowed.sum() * np.prod(volume.geometry.spacing) / 1000)
-    for name, image in plain.items():
-        for size in SIZES:
-            bright, dark = invented(image, volume, allowed, diameter=size, contrast=contrast / 2)
-            told = {"diameter": size, "method": name, "bright": bright, "dark": dark, "tissue_cm3": cubic_centimetres}
-            keep_blobs(spec.facts | told)
-    detectors = {name: Detector(image - volume.array, volume.geometry, allowed, SIZES) for name, image in plain.items()}
-    for seed in range(repeats):
-        lesions = scattered(volume, allowed, contrast=contrast, each=each, seed=seed)
-        sick = with_lesions(case, lesions)
-        images = {name: method(sick) for name, method in methods.items()}
-        for row in _scored(lesions, plain, images, detectors):
-            keep(spec.facts | {"seed": seed} | row)
-        if pictures is not None and seed == 0:
-            draw(sick, lesions, {name: images[name] for name in (CUBIC, OURS)}, pictures)
+    """Put lesions into a head and measure it in slices as the case was; see `benchmarks.probing.probe_head`."""
+    spec = case.spec
 
+    def draw_them(sick: Case, lesions: Sequence[Lesion], images: Mapping[str, Array]) -> None:
+        draw(sick, lesions, {name: images[name] for name in (CUBIC, OURS)}, pictures or Path())
 
-def with_lesions(case: Case, lesions: Sequence[Lesion]) -> Case:
-    """The same measurement of a head that has the lesions too."""
-    head = case.spec.head
-    volume = replace(head.volume, array=head.volume.array + painted(head.volume.geometry, lesions))
-    spec: Spec = replace(case.spec, head=replace(head, volume=volume))
-    return measure(spec, case.y.device)
-
-
-def _scored(
-    lesions: Sequence[Lesion], plain: dict[str, Array], images: dict[str, Array], detectors: dict[str, Detector]
-) -> Iterator[dict[str, Any]]:
-    for name, image in images.items():
-        added, detector = image - plain[name], detectors[name]
-        for lesion in lesions:
-            found = asdict(recovered(added, detector.geometry, lesion))
-            found["contrast_recovered"] = found.pop("contrast")
-            told = {"diameter": lesion.diameter, "sign": lesion.sign, "method": name}
-            yield told | found | {"detected": int(detector.finds(added, lesion))}
+    probe_head(
+        spec.head,
+        spec.facts,
+        lambda head: measure(replace(spec, head=head), case.y.device),
+        methods,
+        keep,
+        keep_blobs,
+        allowed=tissue(spec.head.volume, spec.head.region),
+        contrast=contrast,
+        each=each,
+        repeats=repeats,
+        draw=draw_them if pictures is not None else None,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from medidiff.tasks.measurement import Measurement
 from medidiff.tasks.planes import plane_order
 from medidiff.tasks.trial import Trial
 
-__all__ = ["MOST", "amount_in", "amount_of", "shrinking", "sparse", "sparse_in_trial"]
+__all__ = ["MOST", "amount_of", "sparse", "sparse_in_trial"]
 
 MOST = 80
 """Iterations of FISTA."""
@@ -22,13 +22,8 @@ LEVELS = 4
 
 
 def amount_of(measurement: Measurement, weight: float) -> float:
-    """How much wavelets are shrunk, see `amount_in`."""
-    return amount_in(measurement.operator.adjoint(measurement.y), weight)
-
-
-def amount_in(zero_filled: Tensor, weight: float) -> float:
-    """How much wavelets are shrunk: the weight times the 99.9th percentile of an image ``(..., set, x, y, z)``."""
-    size = torch.linalg.vector_norm(zero_filled, dim=-4).flatten().sort().values
+    """How much wavelets are shrunk: the weight times the 99.9th percentile of the zero-filled image's magnitude."""
+    size = torch.linalg.vector_norm(measurement.operator.adjoint(measurement.y), dim=-4).flatten().sort().values
     return weight * float(size[int(0.999 * (len(size) - 1))])
 
 
@@ -63,7 +58,7 @@ def sparse(
     tuple
         ``(set, x, y, z)``, and the number of iterations taken.
     """
-    shrink = shrinking(measurement.y.shape[-3:], axes=measurement.encoded, amount=amount, seed=seed)
+    shrink = _shrinking(measurement.y.shape[-3:], measurement.encoded, amount, seed)
 
     def told(x: Tensor, iteration: int) -> Tensor:
         progress((iteration + 1) / iterations)
@@ -83,7 +78,7 @@ def sparse_in_trial(trial: Trial, *, amount: float, seed: int) -> tuple[int, Ten
     """
     shown = trial.shown
     axes = [axis for axis in shown.encoded if axis in plane_order(shown)[:2]]
-    shrink = shrinking(shown.y.shape[-3:], axes=axes, amount=amount, seed=seed)
+    shrink = _shrinking(shown.y.shape[-3:], axes, amount, seed)
     start = shown.operator.adjoint(shown.y)
     images, judged = tee(islice(shrinking_steps(shown.operator, shown.y, shrink, start=start), MOST))
     errors, best, last = _judged(images, trial.errors(judged), start)
@@ -105,10 +100,8 @@ def _judged(images: Iterator[Tensor], errors: Iterator[float], start: Tensor) ->
     return told, best, image
 
 
-def shrinking(
-    shape: Sequence[int], *, axes: Sequence[int], amount: float | Tensor, seed: int
-) -> Callable[[Tensor, int], Tensor]:
-    """Give the proximal map of the wavelets' norm along some axes of ``(..., set, x, y, z)``, for `fista`."""
+def _shrinking(shape: Sequence[int], axes: Sequence[int], amount: float, seed: int) -> Callable[[Tensor, int], Tensor]:
+    """The proximal map of the wavelets' norm along some axes."""
     wavelet = Wavelet(shape, axes=axes, levels=LEVELS)
     generator = torch.Generator().manual_seed(seed)
     dims = tuple(axis - 3 for axis in wavelet.axes)

@@ -50,10 +50,9 @@ def lessons(
             lambda step: draw_batch(heads, seed=team.seed(recipe.seed, step), **told), first, last, team.place
         )
         return
-    receivers = Receivers.stock(team.place, edge=how.patch, hard=how.hard, lone_points=how.lone_points)
-    told |= {"stride": how.stride, "wavelets": how.wavelets}
+    receivers = Receivers.stock(team.place, edge=how.patch, hard=how.hard)
     draws = ahead(
-        lambda number: draw_scans(heads, receivers, seed=team.seed(recipe.seed, number), **told),
+        lambda number: draw_scans(heads, receivers, seed=team.seed(recipe.seed, number), stride=how.stride, **told),
         first // how.passes,
         last // how.passes,
         team.place,

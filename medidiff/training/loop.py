@@ -134,7 +134,7 @@ class _State:
         how = recipe.optimisation
         self.network = (_network(recipe) if network is None else network).to(place)
         compiled = how.compile and place.type == "cuda"
-        self.forward: Callable[..., Tensor] = torch.compile(self.network) if compiled else self.network
+        self.forward: Callable[..., Tensor] = torch.compile(self.network, dynamic=False) if compiled else self.network
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),

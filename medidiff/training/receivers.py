@@ -41,31 +41,21 @@ class Receivers:
         Masks of points, ``(masks, edge, edge)``.
     hard
         Share of the masks of lines, for several coils, that are 6-fold or more, besides those that happen to be.
-    lone_points
-        Whether a single coil is measured at points, too.
     """
 
     arrays: dict[int, Tensor]
     points: Tensor
     hard: float = 0.0
-    lone_points: bool = False
 
     @classmethod
     def stock(
-        cls,
-        device: torch.device,
-        *,
-        edge: int,
-        arrays: int = 8,
-        masks: int = 32,
-        hard: float = 0.0,
-        lone_points: bool = False,
+        cls, device: torch.device, *, edge: int, arrays: int = 8, masks: int = 32, hard: float = 0.0
     ) -> "Receivers":
         """Make some, the same every time; masks are for planes of at most ``edge`` voxels."""
         made = {n: torch.stack([_array(n, 100 * n + i) for i in range(arrays)]) for n in COUNTS}
         rng = np.random.default_rng(0)
         points = torch.stack([_points(rng, edge) for _ in range(masks)])
-        return cls({n: maps.to(device) for n, maps in made.items()}, points.to(device), hard, lone_points)
+        return cls({n: maps.to(device) for n, maps in made.items()}, points.to(device), hard)
 
     def maps(self, rng: Generator, coils: int, shape: Sequence[int], *, millimetres: float) -> Tensor:
         """``(coil, n, a, b)`` sensitivities of ``n`` planes that are so far apart, somewhere in an array."""
@@ -112,7 +102,7 @@ def _region(rng: Generator, shape: Sequence[int]) -> Tensor:
 def drawn_mask(rng: Generator, receivers: Receivers, shape: Sequence[int], *, coils: int) -> Tensor:
     """``(a, b)`` or ``(1, b)``: lines at random or equally spaced, some with partial Fourier, or points."""
     family = FAMILIES[int(rng.integers(len(FAMILIES)))]
-    if family == "points" and (coils > 1 or receivers.lone_points):
+    if family == "points" and coils > 1:
         points = receivers.points[int(rng.integers(len(receivers.points)))]
         a, b = ((have - want) // 2 for have, want in zip(points.shape, shape, strict=True))
         return points[a : a + shape[0], b : b + shape[1]]

@@ -58,9 +58,7 @@ class Optimisation:
 
     ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before. So
     is ``hard``, the share of the masks of lines, for several coils, that are 6-fold or more, besides those that happen
-    to be, and ``stride``, how far passes from the fourth on go towards the answer (`medidiff.models.reach`), and
-    ``wavelets``, the share of the batches that start half way to what is sparse in wavelets, and ``lone_points``,
-    whether a single coil is measured at points, too.
+    to be, and ``stride``, how far passes from the fourth on go towards the answer (`medidiff.models.reach`).
 
     ``charbonnier`` and ``gradient`` change the loss; see `medidiff.training.losses`.
 
@@ -83,14 +81,12 @@ class Optimisation:
     passes: int = 1
     hard: float = 0.0
     stride: float = 1.0
-    wavelets: float = 0.0
-    lone_points: bool = False
     start: str = ""
     compile: bool = False
     checkpoint_every: int = 500
 
     def __post_init__(self) -> None:
-        for name in ("pure_noise", "again", "hard", "wavelets"):
+        for name in ("pure_noise", "again", "hard"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"'{name}' in the recipe is no share", found=str(getattr(self, name)), needed="0 to 1")
         if not 1 <= self.stride <= BOLDEST:

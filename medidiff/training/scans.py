@@ -18,12 +18,8 @@ from medidiff.models import Pairs, as_channels, as_complex, plane_numbers, plane
 from medidiff.physics import Agreement, Fourier, encoding
 from medidiff.physics.coils import low_resolution_maps
 from medidiff.physics.fourier import middle
-from medidiff.physics.iterate import fista
-from medidiff.physics.linop import LinearOperator
-from medidiff.tasks.methods import Settings
 from medidiff.tasks.planes import first_estimate
 from medidiff.tasks.refinement import brightness
-from medidiff.tasks.wavelets import amount_in, shrinking
 from medidiff.training.contrast import varied
 from medidiff.training.heads import Head
 from medidiff.training.pairs import chosen_heads
@@ -41,8 +37,6 @@ SHIFT = 12
 """Voxels that a head may lie off the middle of the field of view."""
 DARKEST = 0.02
 """Least unit of the network, in parts of a head's brightness: planes of air have none."""
-SPARSE_ITERATIONS = 40
-"""Of FISTA, half as many as reconstructions take: what is found by then is close."""
 LOW_RESOLUTION = 24
 """Lines of the middle of k-space that some of the maps are found from."""
 
@@ -129,7 +123,6 @@ def draw_scans(
     patches: int,
     size: int,
     stride: float = 1.0,
-    wavelets: float = 0.0,
 ) -> Scans:
     """Draw a batch: some heads, each with a mask, coils and noise of its own, and several neighbouring planes.
 
@@ -145,8 +138,6 @@ def draw_scans(
         Heads, planes of each, and the planes' longest edge in voxels.
     stride
         How far later passes will go.
-    wavelets
-        Share of the batches that start half way to what is sparse in wavelets, as reconstructions do.
     """
     rng = np.random.default_rng(list(seed))
     a = b = int(size * SHARE) // 16 * 16
@@ -157,8 +148,6 @@ def draw_scans(
     operator = encoding(mask, maps[None], axes=(0, 1))
     allowed = noise * (mask.sum((1, 2, 3, 4), keepdim=True) * coils).sqrt()
     image = first_estimate(operator, y, allowed=allowed)
-    if wavelets and rng.random() < wavelets:
-        image = (image + _sparse(operator, y, patches, seed=int(rng.integers(2**31)))) / 2
     parts = torch.split(image, patches)
     bright = torch.tensor([max(DARKEST, brightness(part)) for part in parts], device=image.device)
     told = tuple(
@@ -249,15 +238,6 @@ def _placed(planes: Tensor, centre: NDArray[np.float64], rng: Generator, shape: 
     grid = affine_grid(torch.tensor(theta[None], dtype=torch.float32), [1, 1, *shape], align_corners=False)
     grid = grid.to(planes.device).expand(len(planes), -1, -1, -1)
     return grid_sample(planes[:, None], grid, mode="bicubic", align_corners=False)[:, 0].clamp_min(0)
-
-
-def _sparse(operator: LinearOperator, y: Tensor, patches: int, *, seed: int) -> Tensor:
-    """``(n, 1, a, b, 1)``: what is sparse in wavelets, each group of planes shrunk by its own amount."""
-    zero_filled = operator.adjoint(y)
-    amounts = [amount_in(part, Settings.weight) for part in torch.split(zero_filled, patches)]
-    amount = torch.tensor(amounts, device=y.device).repeat_interleave(patches).reshape(-1, 1, 1, 1, 1)
-    shrink = shrinking(y.shape[-3:], axes=(0, 1), amount=amount, seed=seed)
-    return fista(operator, y, shrink, start=zero_filled, iterations=SPARSE_ITERATIONS)[0]
 
 
 def _known_maps(maps: Tensor, full: Tensor, magnitude: Tensor, rng: Generator) -> Tensor:
