@@ -32,10 +32,9 @@ __all__ = ["FROM_NOTHING", "main", "read", "summary", "untrained"]
 
 ADAPTED, ALONE = "adapted", "self-supervised"
 METHODS = ("cubic+DC", "TV", OURS, ADAPTED, ALONE)
-ALL_COLUMNS = (*COLUMNS, "site", "used", "steps", "foretold", "reason")
-FROM_NOTHING = Adapting(rate=5e-4, warm_up=100, noisy_start=100, loyalty=0.0)
-"""How a network learns that knows nothing, and to which it need not be loyal; without noise at the start it was seen to
-stay at zero for long."""
+ALL_COLUMNS = (*COLUMNS, "site", "used", "steps", "foretold", "all_the_way", "reason")
+FROM_NOTHING = Adapting(rate=5e-4, warm_up=100, noisy_start=100)
+"""How a network learns that knows nothing; without noise at the start it was seen to stay at zero for long."""
 LONGER = 5
 """Times the seconds of an adaptation that a network from nothing gets."""
 Rows = Sequence[Mapping[str, str]]
@@ -77,7 +76,7 @@ def untrained(model: Model, seed: int = 0) -> Model:
 
 def _ways(options: argparse.Namespace, model: Model, device: torch.device) -> dict[str, Callable[[Case], Result]]:
     """What is compared with the plain model."""
-    told = {"tuned": options.tuned, "texture": options.texture, "patches": options.patches}
+    told = {name: getattr(options, name) for name in ("tuned", "texture", "patches", "loyalty")}
     tuned = Adapting(options.seconds, options.steps, options.rate or Adapting.rate, **told)
     longer = {"seconds": LONGER * tuned.bound(device), "steps": options.steps and LONGER * options.steps}
     alone = replace(FROM_NOTHING, rate=options.alone_rate or FROM_NOTHING.rate, **longer)
@@ -99,6 +98,7 @@ def _adapted(case: Case, name: str, way: Callable[[Case], Result]) -> dict[str, 
 
     scores = row(case, Scorer(case.truth, case.region), name, image)
     facts = {"used": told["used"], "steps": told.get("steps"), "foretold": told.get("gain_db")}
+    facts["all_the_way"] = told.get("gain_all_the_way_db")
     return {**scores, **facts, "reason": told.get("reason", "")}
 
 
@@ -175,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help="of an adaptation; by default as enhance --adapt")
     parser.add_argument("--steps", type=int, help="of an adaptation")
     parser.add_argument("--rate", type=float, help="of an adaptation")
+    parser.add_argument("--loyalty", type=float, default=Adapting.loyalty, help="of an adaptation")
     parser.add_argument("--tuned", default="", help="pattern of the parameters that are tuned")
     parser.add_argument("--patches", type=int, help="of each step of an adaptation")
     parser.add_argument("--texture", type=float, default=0.0, help="of what is learnt from: 0 the mean, 1 a sample")

@@ -19,7 +19,19 @@ from medidiff.physics import SliceProfile
 from medidiff.physics.noise import head_brightness
 from medidiff.volume import Geometry, Volume
 
-__all__ = ["SHARP", "Case", "Head", "Spec", "cropped", "interleaved", "load_heads", "measure", "noisy", "specs_of"]
+__all__ = [
+    "SHARP",
+    "Case",
+    "Head",
+    "Spec",
+    "cropped",
+    "interleaved",
+    "load_heads",
+    "measure",
+    "noisy",
+    "specs_of",
+    "upright",
+]
 
 SHARP = {
     "ds002748": (0, 1), "ds000011": (1, 2), "studyforrest": (0, 1, 2), "niimath": (0, 1, 2), "M2208": (0, 1, 2),
@@ -141,6 +153,12 @@ def cropped(head: Head, edge: int) -> Head:
     affine[:3, 3] = head.volume.geometry.world(corner)
     grid = Geometry(size.tolist(), affine)
     return replace(head, volume=Volume(head.volume.array[box], grid), region=head.region[box])
+
+
+def upright(geometry: Geometry) -> list[int]:
+    """Order of the axes in which the last is the one nearest to head and foot, and the others stay in order."""
+    last = int(np.argmax(np.abs(geometry.directions[2])))
+    return [*(axis for axis in range(3) if axis != last), last]
 
 
 def specs_of(

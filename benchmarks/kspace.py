@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.cases import upright
 from medidiff.io import read_nifti
 from medidiff.kspace import KSpace
 from medidiff.metrics import data_range_of, head_region, nmse, psnr
@@ -64,8 +65,7 @@ def _settings() -> Iterator[tuple[str, dict[str, Any]]]:
 def _slab(path: Path, slices: int) -> Volume:
     """Axial slices from the middle of a head."""
     volume = read_nifti(path)
-    axis = int(np.argmax(np.abs(volume.geometry.directions[2])))
-    order = [a for a in range(3) if a != axis] + [axis]
+    order = upright(volume.geometry)
     array, geometry = volume.array.transpose(order), volume.geometry.permuted(order)
     shape = (*geometry.shape[:2], min(slices, geometry.shape[2]))
     first = geometry.shape[2] // 2 - shape[2] // 2

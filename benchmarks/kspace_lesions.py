@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cases import Head, load_heads
+from benchmarks.cases import Head, load_heads, upright
 from benchmarks.compare import Clock, recorded
-from benchmarks.lesion_tables import blob_table, lesion_table, rows_of
+from benchmarks.lesion_tables import lesion_summary
 from benchmarks.probing import BLOBS, LESIONS, probe_head
 from benchmarks.reconstruction import ACCELERATIONS, LINES
 from benchmarks.tables import OURS
+from medidiff.errors import UsageError
 from medidiff.evaluation.lesions import SIZES, tissue
 from medidiff.kspace import KSpace
 from medidiff.models import load_model
@@ -30,7 +31,7 @@ from medidiff.physics.noise import head_brightness
 from medidiff.tasks import reconstruct, simulate_kspace
 from medidiff.volume import Geometry, Volume
 
-__all__ = ["main", "slab", "table"]
+__all__ = ["main", "slab"]
 
 MASKS = ("random", "poisson")
 NOISE = 0.01
@@ -55,35 +56,31 @@ def main(arguments: Sequence[str] | None = None) -> str:
             some, allowed = slab(head, given.slices)
             scan = _scanner(some, number)
             probe_head(some, facts, scan, methods, rows.append, blobs.append, allowed=allowed, **told)
-    return table(given.output)
-
-
-def table(folder: Path) -> str:
-    """Put the rows of a folder together, write ``lesions.md`` and return it."""
-    lesions, blobs = (rows_of(folder, name) for name in ("lesions", "blobs"))
-    parts = [f"Heads: {', '.join(sorted({row['head'] for row in lesions}))}."]
-    for acceleration in sorted({row["slices"] for row in lesions}):
-        some = [row for row in lesions if row["slices"] == acceleration]
-        parts += [f"\n### Lesions, {acceleration}\n", *lesion_table(some)]
-    text = "\n".join([*parts, "\n### Blobs that the truth does not have\n", *blob_table(blobs)]) + "\n"
-    (folder / "lesions.md").write_text(text)
-    print(text)
-    return text
+    return lesion_summary(given.output)
 
 
 def slab(head: Head, slices: int) -> tuple[Head, Region]:
-    """So many axial slices with the most deep tissue, slices last; and where in them lesions may be."""
-    axis = int(np.argmax(np.abs(head.volume.geometry.directions[:, 2])))
-    order = [*(a for a in range(3) if a != axis), axis]
+    """So many axial slices with the most room for lesions, slices last; and where in them these may be.
+
+    Raises
+    ------
+    UsageError
+        If there are no such slices, or no room for a lesion between the first and the last.
+    """
+    order = upright(head.volume.geometry)
     array, geometry = head.volume.array.transpose(order), head.volume.geometry.permuted(order)
     region = head.region.transpose(order)
     allowed = tissue(Volume(array, geometry), region)
-    first = int(np.convolve(allowed.sum((0, 1)), np.ones(slices), "valid").argmax())
+    margin = int(np.ceil(MARGIN / geometry.spacing[2]))
+    if not 2 * margin < slices <= array.shape[2]:
+        needed = f"more than {2 * margin}, and at most the head's {array.shape[2]}"
+        raise UsageError("no slab of so many slices", where=head.name, found=str(slices), needed=needed)
+    inner = np.ones(slices - 2 * margin)
+    first = int(np.convolve(allowed.sum((0, 1))[margin : array.shape[2] - margin], inner, "valid").argmax())
     affine = geometry.affine.copy()
     affine[:3, 3] = geometry.world(np.array([0, 0, first]))
     kept = slice(first, first + slices)
     cut = np.ascontiguousarray(array[..., kept])
-    margin = int(np.ceil(MARGIN / geometry.spacing[2]))
     inside = np.zeros(cut.shape, bool)
     inside[..., margin : slices - margin] = True
     some = replace(head, volume=Volume(cut, Geometry(cut.shape, affine)), region=region[..., kept])

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.cases import upright
 from benchmarks.kspace_peers import bart_wavelet, has_bart
 from medidiff.io import read_nifti
 from medidiff.kspace import KSpace
@@ -54,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
 
 def padded(volume: Volume, shape: tuple[int, int, int]) -> Volume:
     """Axial slices from the middle, laid into a field of view of this shape."""
-    axis = int(np.argmax(np.abs(volume.geometry.directions[:, 2])))
-    order = [*(a for a in range(3) if a != axis), axis]
+    order = upright(volume.geometry)
     array = volume.array.transpose(order)
     kept = tuple(min(have, want) for have, want in zip(array.shape, shape, strict=True))
     whole = np.zeros(shape, np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.tables import table
 
-__all__ = ["blob_table", "lesion_summary", "lesion_table", "rows_of"]
+__all__ = ["blob_table", "lesion_summary", "lesion_table"]
 
 Row = Mapping[str, Any]
 SCORES = {"contrast_recovered": ".2f", "volume": ".2f", "shift": ".2f"}
@@ -18,7 +18,7 @@ SIGNS = {1: "bright", -1: "dark"}
 
 def lesion_summary(folder: Path) -> str:
     """Put the rows of a folder together, write ``lesions.md`` and return it."""
-    lesions, blobs = (rows_of(folder, name) for name in ("lesions", "blobs"))
+    lesions, blobs = (_rows(folder, name) for name in ("lesions", "blobs"))
     heads = sorted({row["head"] for row in lesions})
     parts = [f"Heads: {', '.join(heads)}."]
     for slices, profile in sorted({(row["slices"], row["profile"]) for row in lesions}):
@@ -31,8 +31,7 @@ def lesion_summary(folder: Path) -> str:
     return text
 
 
-def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
-    """Rows of all parts of a folder, of lesions or of blobs."""
+def _rows(folder: Path, name: str) -> list[dict[str, str]]:
     return [
         row for path in sorted(folder.glob(f"{name}-*.csv")) for row in csv.DictReader(path.read_text().splitlines())
     ]

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.cases import upright
 from benchmarks.compare import Clock, recorded
 from benchmarks.kspace_peers import bart_wavelet, dds, has_bart
 from medidiff.io import read_nifti
@@ -108,8 +109,7 @@ def _stack(path: Path, slices: int) -> tuple[Volume, NDArray[np.bool_], tuple[in
     Of even size: with odd ones BART's maps or images go wrong, though its transform is the same as ours.
     """
     volume = read_nifti(path)
-    axis = int(np.argmax(np.abs(volume.geometry.directions[:, 2])))
-    order = [*(a for a in range(3) if a != axis), axis]
+    order = upright(volume.geometry)
     array, geometry = volume.array.transpose(order), volume.geometry.permuted(order)
     even = (geometry.shape[0] // 2 * 2, geometry.shape[1] // 2 * 2, geometry.shape[2])
     array, geometry = array[middle(array.shape, even)], geometry.cropped(even)

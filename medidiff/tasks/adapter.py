@@ -24,7 +24,7 @@ from medidiff.tasks.adaptation import Adapting
 from medidiff.tasks.device import choose_device, choose_precision, with_less_memory
 from medidiff.tasks.exam import Part, exam_of, parts_of, score
 from medidiff.tasks.example import Example
-from medidiff.tasks.inplane import draw, edge_of
+from medidiff.tasks.inplane import Lesson, draw, edge_of
 from medidiff.tasks.tuning import Tuning
 
 __all__ = ["Adapted", "Adapter", "General", "rehearse"]
@@ -35,10 +35,12 @@ GROUPS = 4
 JUDGED = {"cpu": 4, "cuda": 12}
 """Patches that are judged along each axis."""
 SHARES = (0.25, 0.5, 0.75, 1.0)
-"""Of the way from the plain network's weights to the tuned ones, which are judged: the best is taken."""
+"""Of the way from the plain network's weights to the tuned ones, judged: the best is taken. The last is all of it."""
+WORTHLESS = -99.0
+"""Gain, dB, of answers that are no numbers."""
 LEAST, LEAST_OF_MANY = 0.1, 0.2
 """Gain, dB, from which the tuned network is used: less may be chance, the patches that are judged being few. After
-`MANY` steps the second must be gained all of the way, too: where the model knows the scanner, a part of the way
+`MANY` steps the second must be gained all of the way, too: where the model knows the scanner, a part of the way often
 foretells gains that are none, and all of it loses them."""
 MANY = 100
 FEWEST = 20
@@ -133,9 +135,14 @@ class Adapter:
         before = score(exam, partial(self._answer, self.model.network))
         reserve = len(SHARES) * (time.perf_counter() - began) + self.step_seconds
         losses = self._learn(parts, began + self.left - reserve, general, progress)
-        gains = {part: score(exam, partial(self._answer, self.tuning.blended(part))) - before for part in SHARES}
+        gains = {part: self._gain(exam, before, part) for part in SHARES}
         seconds = round(time.perf_counter() - began, 2)
         return self._chosen(before, gains, {"learnt_from": len(parts), "seconds": seconds, **self._told(losses)})
+
+    def _gain(self, exam: Sequence[Lesson], before: float, share: float) -> float:
+        """What a share of the way gains where it has not learnt, dB."""
+        found = score(exam, partial(self._answer, self.tuning.blended(share))) - before
+        return found if math.isfinite(found) else WORTHLESS
 
     def _chosen(self, before: float, gains: Mapping[float, float], told: dict[str, Any]) -> Adapted:
         """Take the tuned network, a share of the way, if it is better where it has not learnt."""
@@ -143,7 +150,11 @@ class Adapter:
         scores = {"plain": round(before, 3), "adapted": round(before + gains[share], 3)}
         lacking = _lacking(gains, told["steps"])
         record = {"used": not lacking, "gain_db": round(gains[share], 3), "share": share, "held_out_psnr_db": scores}
-        record |= {"gain_all_the_way_db": round(gains[1.0], 3), **told, **({"reason": lacking} if lacking else {})}
+        record |= {
+            "gain_all_the_way_db": round(gains[SHARES[-1]], 3),
+            **told,
+            **({"reason": lacking} if lacking else {}),
+        }
         chosen = self.model if lacking else Model(self.tuning.blended(share), self.model.card)
         return Adapted(chosen, record)
 
@@ -220,11 +231,11 @@ class Adapter:
 
 def _lacking(gains: Mapping[float, float], steps: int) -> str:
     """Why the tuned network is not used; nothing if it is."""
-    best, whole = max(gains.values()), gains[1.0]
+    best, whole = max(gains.values()), gains[SHARES[-1]]
     if best < LEAST:
         return f"{best:+.3f} dB where it had not learnt, needed {LEAST:+}"
     if steps >= MANY and whole < LEAST_OF_MANY:
-        return f"{whole:+.3f} dB where it had not learnt, all of the way, needed {LEAST_OF_MANY:+} after {MANY} steps"
+        return f"{whole:+.3f} dB all of the way where it had not learnt, needed {LEAST_OF_MANY:+} after {steps} steps"
     return ""
 
 

@@ -136,7 +136,17 @@ def test_after_many_steps_all_of_the_way_must_gain_too(gains, many, used, model,
     assert found.record["used"] is used
     assert found.record["share"] == SHARES[gains.index(max(gains))]
     assert found.record["gain_all_the_way_db"] == gains[-1]
-    assert ("all of the way, needed +0.2 after 3 steps" in found.record.get("reason", "")) is not used
+    assert (found.record.get("reason", "").startswith("+0.040 dB all of the way")) is not used
+
+
+@pytest.mark.parametrize("good", [0, 1])
+def test_answers_that_are_no_numbers_are_never_used(good, model, example, monkeypatch):
+    scores = iter((30.0, *(31.0,) * good, *(float("nan"),) * (len(SHARES) - good)))
+    monkeypatch.setattr(adapter, "score", lambda exam, answer: next(scores))
+    found = Adapter(model, FEW, CPU)([example])
+    assert found.record["used"] is bool(good)
+    assert found.record["share"] == (SHARES[0] if good else SHARES[-1])
+    assert "NaN" not in json.dumps(found.record)
 
 
 def test_an_image_sharp_along_no_axis_is_enhanced_plainly_and_that_is_said(enhance, sharp):
