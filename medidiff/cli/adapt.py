@@ -38,7 +38,7 @@ Research use only.
     "--seconds",
     type=options.POSITIVE,
     metavar="S",
-    help="At most so long; by default 30 for each scan on a GPU and 300 on a CPU, unless steps are given.",
+    help="At most so long; by default 20 for each scan on a GPU and 300 on a CPU, unless steps are given.",
 )
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="At most so many steps; they can be repeated.")
 @click.option("--label", default="adapted", show_default=True, help="What the model's version gets behind a plus sign.")
