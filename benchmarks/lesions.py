@@ -12,6 +12,7 @@ known; ``--part 1/2`` shares the work, and ``--summarise`` puts the rows of all 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -114,10 +115,6 @@ def probe(
 ) -> None:
     """Put lesions into a head and measure it in slices as the case was; see `benchmarks.probing.probe_head`."""
     spec = case.spec
-
-    def draw_them(sick: Case, lesions: Sequence[Lesion], images: Mapping[str, Array]) -> None:
-        draw(sick, lesions, {name: images[name] for name in (CUBIC, OURS)}, pictures or Path())
-
     probe_head(
         spec.head,
         spec.facts,
@@ -129,8 +126,12 @@ def probe(
         contrast=contrast,
         each=each,
         repeats=repeats,
-        draw=draw_them if pictures is not None else None,
+        draw=None if pictures is None else partial(_drawn, pictures),
     )
+
+
+def _drawn(folder: Path, sick: Case, lesions: Sequence[Lesion], images: Mapping[str, Array]) -> None:
+    draw(sick, lesions, {name: images[name] for name in (CUBIC, OURS)}, folder)
 
 
 def _parser() -> argparse.ArgumentParser:
