@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks.cases import SHARP, Case, Spec, load_heads, measure
 from benchmarks.methods import enhanced, image_of
 from benchmarks.scoring import Scorer
-from medidiff.models import MAPS, load_model
+from medidiff.models import MAPS, Model, load_model
 from medidiff.tasks.device import choose_device
 from medidiff.training import Recipe, read_recipe, train_recipe
 from medidiff.training.recipe import Group, Optimisation
@@ -47,6 +46,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "shading: none": {"shaded": 0.0},
     "random times: none": {"again": 0.0, "patches": 3, "pure_noise": 1.0, "kind": "regression"},
     "random times: every pair": {"again": 1.0, "groups": 6, "patches": 1},
+    "noise schedule: noisier times": {"skew": 0.5},
+    "noise schedule: cleaner times": {"skew": 2.0},
     "patch: 48": {"patch": 48, "patches": 5},
     "patch: 96": {"patch": 96, "groups": 2, "patches": 1},
     "network: shown details": {"network": {"maps": len(MAPS)}},
@@ -59,6 +60,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
 }
 """What is changed: fields of the recipe's optimisation or of all its groups, and what `changed` takes besides."""
 KINDS = ("scanner known", "scanner left out", "contrast left out")
+SAMPLE, ENERGY = "sample", "gradient energy"
 
 
 def main(arguments: Sequence[str] | None = None) -> Path:
@@ -118,12 +120,14 @@ def changed(
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """PSNR in the head by kind, less that of the first row, in Markdown."""
-    titles = ("change", *(f"{kind}, dB" for kind in KINDS), "loss", "seconds", "parameters")
+    """PSNR in the head by kind and of samples, less that of the first row, in Markdown."""
+    titles = ("change", *(f"{kind}, dB" for kind in KINDS), "one sample, dB", "its gradient energy")
+    titles = (*titles, "loss", "seconds", "parameters")
     lines = [f"| {' | '.join(titles)} |", "|" + " --- |" * len(titles)]
     for number, row in enumerate(rows):
-        scores = [_told(row, rows[0], kind, number) for kind in KINDS]
-        facts = (f"{row['loss']:.3f}", f"{row['seconds']:.0f}", f"{row['parameters'] / 1e6:.1f} M")
+        scores = [_told(row, rows[0], kind, number) for kind in (*KINDS, SAMPLE)]
+        energy = f"{row[ENERGY]:.3f}" if ENERGY in row else ""
+        facts = (energy, f"{row['loss']:.3f}", f"{row['seconds']:.0f}", f"{row['parameters'] / 1e6:.1f} M")
         lines.append(f"| {' | '.join((row['change'], *scores, *facts))} |")
     return "\n".join(lines) + "\n"
 
@@ -172,15 +176,21 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 
 def _scores(folder: Path, cases: Sequence[tuple[str, Case]]) -> dict[str, Any]:
-    """Mean PSNR of each kind, and of every case."""
+    """Mean PSNR of each kind, and of every case; of single samples, the means over all cases."""
     model = load_model(folder)
-    scores = [(kind, _psnr(case, image_of(enhanced(case, model), case))) for kind, case in cases]
+    scores = [(kind, _scored(case, model)["psnr"]) for kind, case in cases]
+    samples = [_scored(case, model, detail=1.0) for _, case in cases if model.card["kind"] == "diffusion"]
+    told = {SAMPLE: _mean(samples, "psnr"), ENERGY: _mean(samples, "gradient_energy_ratio")} if samples else {}
     means = {kind: round(float(np.mean(found)), 3) for kind in KINDS if (found := [s for k, s in scores if k == kind])}
-    return {**means, "cases": [round(score, 3) for _, score in scores]}
+    return {**means, **told, "cases": [round(score, 3) for _, score in scores]}
 
 
-def _psnr(case: Case, image: Tensor) -> float:
-    return Scorer(case.truth, case.region)(image, case.spec.axes)["psnr"]
+def _scored(case: Case, model: Model, **how: Any) -> dict[str, float]:
+    return Scorer(case.truth, case.region)(image_of(enhanced(case, model, **how), case), case.spec.axes)
+
+
+def _mean(scores: Sequence[Mapping[str, float]], name: str) -> float:
+    return round(float(np.mean([one[name] for one in scores])), 3)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,8 +4,9 @@
 
 Every case of `benchmarks.compare` with thick slices: scores, seconds, the steps that there was time for and what the
 held-out part of the scan foretold. ``self-supervised`` is the same network, from random weights, that learns from the
-scan alone, as ECLARE and SMORE do; it gets five times the seconds. Rows are on disk as soon as they are known;
-several processes may share the work: ``--part 1/2``. ``summary.md`` puts together all parts that are there.
+scan alone, as ECLARE and SMORE do; it gets five times the seconds. ``study`` is one model, adapted as `medidiff adapt`
+does to scans of all heads in ``--study``, which enhances cases that it has not seen. Rows are on disk as soon as they
+are known; several processes may share the work: ``--part 1/2``. ``summary.md`` puts together all parts that are there.
 """
 
 import argparse
@@ -24,20 +25,23 @@ from benchmarks.compare import COLUMNS, Clock, fits, recorded
 from benchmarks.methods import compare, enhanced, image_of, row
 from benchmarks.scoring import Scorer
 from benchmarks.tables import OURS
+from medidiff.errors import InputError
 from medidiff.models import Model, build_network, load_model
-from medidiff.tasks import Adapting, Result
+from medidiff.tasks import Adapting, Result, adapt_model
 from medidiff.tasks.device import choose_device
 
 __all__ = ["FROM_NOTHING", "main", "read", "summary", "untrained"]
 
-ADAPTED, ALONE = "adapted", "self-supervised"
-METHODS = ("cubic+DC", "TV", OURS, ADAPTED, ALONE)
+ADAPTED, ALONE, STUDY = "adapted", "self-supervised", "study"
+METHODS = ("cubic+DC", "TV", OURS, ADAPTED, STUDY, ALONE)
 ALL_COLUMNS = (*COLUMNS, "site", "used", "steps", "foretold", "all_the_way", "reason")
 FROM_NOTHING = Adapting(rate=5e-4, warm_up=100, noisy_start=100)
 """How a network learns that knows nothing; without noise at the start it was seen to stay at zero for long."""
 LONGER = 5
 """Times the seconds of an adaptation that a network from nothing gets."""
 Rows = Sequence[Mapping[str, str]]
+Way = Callable[[Case], tuple[Result, Mapping[str, Any]]]
+"""To an enhanced case, and what was said of adapting."""
 
 
 def main(arguments: Sequence[str] | None = None) -> Path:
@@ -74,26 +78,60 @@ def untrained(model: Model, seed: int = 0) -> Model:
     return Model(build_network(model.card).eval().requires_grad_(False), model.card)
 
 
-def _ways(options: argparse.Namespace, model: Model, device: torch.device) -> dict[str, Callable[[Case], Result]]:
+def _ways(options: argparse.Namespace, model: Model, device: torch.device) -> dict[str, Way]:
     """What is compared with the plain model."""
     told = {name: getattr(options, name) for name in ("tuned", "texture", "patches", "loyalty")}
     tuned = Adapting(options.seconds, options.steps, options.rate or Adapting.rate, **told)
     longer = {"seconds": LONGER * tuned.bound(device), "steps": options.steps and LONGER * options.steps}
     alone = replace(FROM_NOTHING, rate=options.alone_rate or FROM_NOTHING.rate, **longer)
-    ways: dict[str, Callable[[Case], Result]] = {
-        ADAPTED: lambda case: enhanced(case, model, adapt=tuned),
-        ALONE: lambda case: enhanced(case, untrained(model), adapt=alone),
+    ways: dict[str, Way] = {
+        ADAPTED: lambda case: _told(enhanced(case, model, adapt=tuned)),
+        ALONE: lambda case: _told(enhanced(case, untrained(model), adapt=alone)),
     }
-    return {name: way for name, way in ways.items() if name in options.methods}
+    ways = {name: way for name, way in ways.items() if name in options.methods}
+    return ways | ({STUDY: _studying(options, model, tuned, device)} if options.study else {})
 
 
-def _adapted(case: Case, name: str, way: Callable[[Case], Result]) -> dict[str, Any]:
+def _told(result: Result) -> tuple[Result, Mapping[str, Any]]:
+    return result, result.provenance["adaptation"]
+
+
+def _studying(options: argparse.Namespace, model: Model, tuned: Adapting, device: torch.device) -> Way:
+    """Adapt a model to a study for each kind of slices, before any case is enhanced with it."""
+    specs = specs_of(load_heads(options.study), axes_per_head=1, spacings=options.spacing, profiles=options.profile)
+    models: dict[tuple[str, str], tuple[Model, Mapping[str, Any]]] = {}
+    for kind in sorted({spec.kind for spec in specs}):
+        scans = [noisy(measure(spec, device), options.noise) for spec in specs if spec.kind == kind]
+        how = replace(tuned, again=0.5, seconds=tuned.seconds and tuned.seconds * len(scans))
+        models[kind] = _studied(scans, model, how, None if options.noise else 0.0)
+
+    def way(case: Case) -> tuple[Result, Mapping[str, Any]]:
+        studied, told = models[case.spec.kind]
+        return enhanced(case, studied), told
+
+    return way
+
+
+def _studied(
+    scans: Sequence[Case], model: Model, how: Adapting, noise: float | None
+) -> tuple[Model, Mapping[str, Any]]:
+    """The model of a study, or the one from before where it has nothing to teach."""
+    device, profile = str(scans[0].y.device), scans[0].spec.profile
+    volumes = [scan.volume for scan in scans]
+    try:
+        found = adapt_model(volumes, model, adapt=how, profile=profile, noise=noise, device=device)
+    except InputError as refusal:
+        return model, {"used": False, "reason": refusal.found}
+    return found, {"used": True, **found.card["adapted"]}
+
+
+def _adapted(case: Case, name: str, way: Way) -> dict[str, Any]:
     """Scores of a way, and what it says of itself."""
     told: dict[str, Any] = {}
 
     def image() -> torch.Tensor:
-        result = way(case)
-        told.update(result.provenance["adaptation"])
+        result, said = way(case)
+        told.update(said)
         return image_of(result, case)
 
     scores = row(case, Scorer(case.truth, case.region), name, image)
@@ -172,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         "--left-out", default="", metavar="WORD", help="in names of heads whose site is not in training"
     )
     parser.add_argument("--methods", nargs="*", choices=(ADAPTED, ALONE), default=(ADAPTED, ALONE))
+    parser.add_argument("--study", type=Path, help="folder of heads of the cases' scanner, to adapt one model to")
     parser.add_argument("--seconds", type=float, help="of an adaptation; by default as enhance --adapt")
     parser.add_argument("--steps", type=int, help="of an adaptation")
     parser.add_argument("--rate", type=float, help="of an adaptation")

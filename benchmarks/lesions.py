@@ -30,6 +30,7 @@ from medidiff.evaluation.baselines import cubic_dc
 from medidiff.evaluation.lesions import Lesion, tissue
 from medidiff.models import load_model
 from medidiff.physics import project
+from medidiff.tasks import Adapting
 from medidiff.tasks.device import choose_device
 
 __all__ = ["CUBIC", "INVERSE", "Enhance", "enhancer", "main", "methods_of", "probe"]
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
 
 def _run(options: argparse.Namespace) -> None:
     device, clock = choose_device(options.device), Clock(options.budget)
-    ours = enhancer(options.model, options.detail)
+    ours = enhancer(options.model, options.detail, Adapting(seconds=options.adapt_seconds) if options.adapt else None)
     part, parts = (int(n) for n in options.part.split("/"))
     heads = [
         cropped(head, options.crop) if options.crop else head for head in load_heads(options.data, limit=options.limit)
@@ -77,12 +78,12 @@ def _run(options: argparse.Namespace) -> None:
             )
 
 
-def enhancer(name: str, detail: float = 0.0) -> Enhance:
-    """Our posterior mean on the truth's grid, noise-free; with ``detail`` 1 a sample."""
+def enhancer(name: str, detail: float = 0.0, adapt: Adapting | None = None) -> Enhance:
+    """Our posterior mean on the truth's grid, noise-free; with ``detail`` 1 a sample; each image perhaps adapted to."""
     model = load_model(name)
 
     def enhance(case: Case) -> Array:
-        result = enhanced(case, model, detail=detail)
+        result = enhanced(case, model, detail=detail, adapt=adapt)
         return result.volume.array
 
     return enhance
@@ -149,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", nargs="+", default=["gaussian"])
     parser.add_argument("--axes-per-head", type=int, default=1)
     parser.add_argument("--detail", type=float, default=0.0, help="of ours: 0 for the mean, 1 for a sample")
+    parser.add_argument("--adapt", action="store_true", help="adapt the model to every image anew")
+    parser.add_argument("--adapt-seconds", type=float, help="by default as enhance --adapt")
     parser.add_argument("--contrast", type=float, default=0.3, help="of a lesion, over the local brightness")
     parser.add_argument("--each", type=int, default=4, help="lesions of each size and sign in one head, at most")
     parser.add_argument("--repeats", type=int, default=2, help="times that lesions are put at other places")

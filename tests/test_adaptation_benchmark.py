@@ -33,7 +33,21 @@ def run(tmp_path_factory):
         for seed, head in enumerate(heads):
             write_nifti(brain(seed), folder / name / f"{head}.nii.gz", description="test")
     model = make_model(folder / "toy", blind_start=True)
-    told = ["--data", folder / "val", "--fit-data", folder / "fit", "--output", folder / "out", "--model", model]
+    (folder / "study").mkdir()
+    for seed in (5, 6):
+        write_nifti(brain(seed), folder / "study" / f"niimath_{seed}_T1w.nii.gz", description="test")
+    told = [
+        "--study",
+        folder / "study",
+        "--data",
+        folder / "val",
+        "--fit-data",
+        folder / "fit",
+        "--output",
+        folder / "out",
+        "--model",
+        model,
+    ]
     kind = ["--spacing", 4, "--profile", "rect", "--noise", 0.02, "--left-out", "ds000011"]
     few = ["--steps", 1, "--device", "cpu"]
     with pytest.MonkeyPatch.context() as patch:
@@ -46,7 +60,7 @@ def run(tmp_path_factory):
 
 def test_every_method_has_a_row_of_every_case(run):
     rows = adaptation.read(run)
-    assert len(rows) == 2 * 7
+    assert len(rows) == 2 * 8
     assert {row["method"] for row in rows} >= set(adaptation.METHODS)
     assert all(np.isfinite(float(row["psnr"])) and float(row["seconds"]) >= 0 for row in rows)
     assert {(row["head"], row["site"]) for row in rows} == {

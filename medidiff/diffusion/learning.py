@@ -11,7 +11,7 @@ Noised = tuple[Tensor, Tensor, Tensor]
 """``(b, ...)`` noisy images, ``(b, ...)`` velocities and ``(b,)`` times."""
 
 
-def noised(r0: Tensor, generator: Generator, *, pure: float, blind: bool = False) -> Noised:
+def noised(r0: Tensor, generator: Generator, *, pure: float, blind: bool = False, skew: float = 1.0) -> Noised:
     """Put noise on images at random times.
 
     Parameters
@@ -22,11 +22,13 @@ def noised(r0: Tensor, generator: Generator, *, pure: float, blind: bool = False
         On the device of ``r0``.
     pure
         Share of the batch, in sixteenths, that is noise and nothing else.
+    skew
+        Power of an even draw that random times are: below 1 there are more noisy ones, above 1 more clean ones.
     blind
         Zeros in the place of noise, all at time 1: what is learnt there is the mean (docs/decisions/0018).
     """
     many = r0.shape[0]
-    t = torch.rand(many, generator=generator, device=r0.device)
+    t = torch.rand(many, generator=generator, device=r0.device) ** skew
     t = torch.where(torch.arange(many, device=r0.device) % 16 < round(16 * pure), torch.ones_like(t), t)
     if blind:
         return torch.zeros_like(r0), -r0, torch.ones_like(t)

@@ -231,14 +231,14 @@ def _asked(
 ) -> tuple[Pairs, Noised]:
     """What is learnt of a batch: each pair once, and a share of them ``again`` at a random time."""
     if regression or not how.again:
-        return pairs, _noised(pairs.residual, seed, how.pure_noise, regression and blind)
-    return asked(pairs, lambda r0, pure, blind: _noised(r0, seed, pure, blind), again=how.again, blind=blind)
+        return pairs, _noised(pairs.residual, seed, how.pure_noise, regression and blind, how.skew)
+    return asked(pairs, lambda r0, pure, blind: _noised(r0, seed, pure, blind, how.skew), again=how.again, blind=blind)
 
 
-def _noised(r0: Tensor, seed: tuple[int, ...], pure: float, blind: bool) -> Noised:
+def _noised(r0: Tensor, seed: tuple[int, ...], pure: float, blind: bool, skew: float) -> Noised:
     """Noisy residual, the velocity to predict, and the time; a share of the batch is noise and nothing else."""
     generator = torch.Generator(r0.device).manual_seed(seed[0] * 1_000_003 + seed[1] + sum(seed[2:]) * 999_983_777)
-    return noised(r0, generator, pure=pure, blind=blind)
+    return noised(r0, generator, pure=pure, blind=blind, skew=skew)
 
 
 def _rate(how: Optimisation, step: int) -> float:

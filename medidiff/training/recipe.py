@@ -54,7 +54,7 @@ class Optimisation:
 
     ``again`` is for a diffusion: every pair is learnt at time 1, as a regression learns it (from nothing instead of
     noise after ``noisy_start`` steps, ``pure_noise`` has no say), and this share of the pairs once more at a random
-    time.
+    time. ``skew`` is the power of an even draw that random times are: below 1 they are noisier.
 
     ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before. So
     is ``hard``, the share of the masks of lines, for several coils, that are 6-fold or more, besides those that happen
@@ -78,6 +78,7 @@ class Optimisation:
     charbonnier: float = 0.0
     gradient: float = 0.0
     again: float = 0.0
+    skew: float = 1.0
     passes: int = 1
     hard: float = 0.0
     stride: float = 1.0
@@ -89,6 +90,8 @@ class Optimisation:
         for name in ("pure_noise", "again", "hard"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"'{name}' in the recipe is no share", found=str(getattr(self, name)), needed="0 to 1")
+        if not self.skew > 0:
+            raise UsageError("'skew' in the recipe makes no sense", found=str(self.skew), needed="above 0")
         if not 1 <= self.stride <= BOLDEST:
             raise UsageError("'stride' in the recipe makes no sense", found=str(self.stride), needed="1 to 2")
 

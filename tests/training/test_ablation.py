@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ablation import CHANGES, KINDS, RECIPE, changed, main, table
+from benchmarks.ablation import CHANGES, ENERGY, KINDS, RECIPE, SAMPLE, changed, main, table
 from medidiff.models import build_network
 from medidiff.training import read_recipe, train
 from medidiff.training.recipe import Group, Optimisation
@@ -69,6 +69,8 @@ def test_variants_are_trained_from_the_start_scored_by_kind_and_told(told, tmp_p
     assert [row["change"] for row in rows] == only
     assert all(0 < row[kind] < 60 for row in rows for kind in KINDS)
     assert len({row["loss"] for row in rows}) == len(only)
+    assert [SAMPLE in row for row in rows] == [True] * 3 + [False, True]
+    assert all(row[SAMPLE] < max(row["cases"]) and row[ENERGY] > 0 for row in rows if SAMPLE in row)
     assert [rows[0][kind] for kind in KINDS] == rows[0]["cases"]
     cards = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("models/*/card.json"))]
     assert [card["kind"] for card in cards] == ["diffusion"] * 3 + ["regression", "diffusion"]
@@ -87,4 +89,12 @@ def test_what_there_is_no_time_for_is_said(told, capsys):
 
 def test_a_table_leaves_open_what_was_not_scored():
     row = {"change": "a", KINDS[0]: 20.0, "loss": 1.0, "seconds": 2.0, "parameters": 3e6}
-    assert "| a | 20.00 |  |  | 1.000 | 2 | 3.0 M |" in table([row])
+    assert "| a | 20.00 |  |  |  |  | 1.000 | 2 | 3.0 M |" in table([row])
+
+
+def test_a_table_tells_samples_beside_the_means():
+    first = {"change": "a", KINDS[0]: 20.0, SAMPLE: 18.0, ENERGY: 0.8, "loss": 1.0, "seconds": 2.0, "parameters": 3e6}
+    second = {**first, "change": "b", KINDS[0]: 20.5, SAMPLE: 17.5, ENERGY: 0.9}
+    lines = table([first, second]).splitlines()
+    assert lines[2].startswith("| a | 20.00 |  |  | 18.00 | 0.800 |")
+    assert lines[3].startswith("| b | +0.500 |  |  | -0.500 | 0.900 |")
