@@ -138,6 +138,23 @@ def test_again_learns_every_mean_from_nothing_and_a_share_once_more_from_noise(r
     assert model.card["blind_start"] is True
 
 
+def test_times_of_a_skewed_schedule_are_powers_of_those_of_an_even_one(recipe, noised):
+    for skew in (1.0, 2.0):
+        path = recipe(f"skew-{skew:g}", steps=1)
+        path.write_text(path.read_text().replace("warm_up = 2", f"warm_up = 2\nagain = 0.5\nskew = {skew}"))
+        train(path, device="cpu")
+    _, (_, _, _, even), _, (_, _, _, skewed) = noised
+    torch.testing.assert_close(skewed, even**2)
+
+
+@pytest.mark.parametrize("skew", ["0.0", "-1.0"])
+def test_schedules_without_times_are_refused(recipe, skew):
+    path = recipe()
+    path.write_text(path.read_text().replace("warm_up = 2", f"warm_up = 2\nskew = {skew}"))
+    with pytest.raises(UsageError, match="'skew' in the recipe makes no sense"):
+        train(path, device="cpu")
+
+
 def test_again_may_start_from_noise_too(recipe, noised):
     path = recipe(steps=3)
     path.write_text(path.read_text().replace("warm_up = 2", "warm_up = 2\nagain = 0.5\nnoisy_start = 2"))
