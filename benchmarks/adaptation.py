@@ -81,7 +81,7 @@ def untrained(model: Model, seed: int = 0) -> Model:
 def _ways(options: argparse.Namespace, model: Model, device: torch.device) -> dict[str, Way]:
     """What is compared with the plain model."""
     told = {name: getattr(options, name) for name in ("tuned", "texture", "patches", "size", "loyalty")}
-    tuned = Adapting(options.seconds, options.steps, options.rate or Adapting.rate, **told)
+    tuned = Adapting(options.seconds, options.steps, options.rate, **told)
     longer = {"seconds": LONGER * tuned.bound(device), "steps": options.steps and LONGER * options.steps}
     alone = replace(FROM_NOTHING, rate=options.alone_rate or FROM_NOTHING.rate, **longer)
     ways: dict[str, Way] = {
@@ -217,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loyalty", type=float, default=Adapting.loyalty, help="of an adaptation")
     parser.add_argument("--tuned", default="", help="pattern of the parameters that are tuned")
     parser.add_argument("--patches", type=int, help="of each step of an adaptation")
-    parser.add_argument("--size", type=int, default=Adapting.size, help="edge of these patches, voxels")
+    parser.add_argument("--size", type=int, help="edge of these patches, voxels")
     parser.add_argument("--texture", type=float, default=0.0, help="of what is learnt from: 0 the mean, 1 a sample")
     parser.add_argument("--alone-rate", type=float, help="of a network that knows nothing")
     parser.add_argument("--part", default="1/1", help="i/n: do the i-th of n shares of the work")

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -11,6 +12,18 @@ __all__ = ["Adapting"]
 
 SECONDS = {"cpu": 300.0, "cuda": 20.0}
 """For each scan, where nobody says."""
+
+
+class Pace(NamedTuple):
+    """Rate of the optimiser, and the patches of a step and their edge in voxels."""
+
+    rate: float
+    patches: int
+    size: int
+
+
+PACES = {"cpu": Pace(1e-4, 2, 48), "cuda": Pace(3e-4, 12, 64)}
+"""What a device can do in that time: steps of few patches are too noisy for the rate of many."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +37,9 @@ class Adapting:
     steps
         Of the optimiser, at most; so many with the same seed give the same result on a CPU.
     rate, warm_up
-        Of the optimiser, and steps until it is reached.
+        Of the optimiser (by default 3e-4 on a GPU and 1e-4 on a CPU), and steps until it is reached.
     patches, size
-        In each step (by default 12 on a GPU and 2 on a CPU), and their edge in voxels.
+        In each step, and their edge in voxels: by default 12 of 64 on a GPU and 2 of 48 on a CPU.
     tuned
         Pattern of the names of the parameters that are tuned.
     noisy_start
@@ -46,10 +59,10 @@ class Adapting:
 
     seconds: float | None = None
     steps: int | None = None
-    rate: float = 3e-4
+    rate: float | None = None
     warm_up: int = 10
     patches: int | None = None
-    size: int = 64
+    size: int | None = None
     tuned: str = ""
     noisy_start: int = 0
     again: float = 0.0
@@ -61,6 +74,11 @@ class Adapting:
             raise UsageError("steps to adapt must be 1 or more", found=str(self.steps))
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError("seconds to adapt must be above 0", found=str(self.seconds))
+
+    def pace(self, place: torch.device) -> Pace:
+        """Rate, patches and size: what was asked for, and what suits the device where nothing was."""
+        usual = PACES[place.type]
+        return Pace(self.rate or usual.rate, self.patches or usual.patches, self.size or usual.size)
 
     def bound(self, place: torch.device, scans: int = 1) -> float:
         """Seconds that may be spent on so many scans."""

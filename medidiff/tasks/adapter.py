@@ -29,7 +29,6 @@ from medidiff.tasks.tuning import Tuning
 
 __all__ = ["Adapted", "Adapter", "General", "rehearse"]
 
-PATCHES = {"cpu": 2, "cuda": 12}
 GROUPS = 4
 """Most phases and axes that the patches of one step share among them."""
 JUDGED = {"cpu": 4, "cuda": 12}
@@ -98,12 +97,13 @@ class Adapter:
         knows_zeros = model.card["kind"] == "regression" or bool(model.card.get("blind_start"))
         self.blind_from = how.noisy_start if knows_zeros else math.inf
         began = time.perf_counter()
-        self.tuning = Tuning(model.network, rate=how.rate, warm_up=how.warm_up, tuned=how.tuned, loyalty=how.loyalty)
+        pace = how.pace(place)
+        self.tuning = Tuning(model.network, rate=pace.rate, warm_up=how.warm_up, tuned=how.tuned, loyalty=how.loyalty)
         (self.size, self.patches, self.step_seconds), _ = with_less_memory(
             self._rehearsed,
-            tile=min(how.size, int(model.card["tile"])),
+            tile=min(pace.size, int(model.card["tile"])),
             multiple=model.network.multiple,
-            batch=how.patches or PATCHES[place.type],
+            batch=pace.patches,
         )
         self.left = how.bound(place, scans) - (time.perf_counter() - began)
         self._refuse_haste()
@@ -161,7 +161,13 @@ class Adapter:
     def _told(self, losses: Sequence[float]) -> dict[str, Any]:
         how, many = self.how, self.patches
         drawn = {"patches_per_step": many, "again": how.again, "loyalty": how.loyalty, "texture": how.texture}
-        return {"steps": len(losses), "rate": how.rate, "parameters": self.tuning.size, **drawn, "seed": self.seed}
+        return {
+            "steps": len(losses),
+            "rate": self.tuning.rate,
+            "parameters": self.tuning.size,
+            **drawn,
+            "seed": self.seed,
+        }
 
     def _learn(
         self, parts: Sequence[Part], until: float, general: General | None, progress: Callable[[float], None]

@@ -200,6 +200,18 @@ def test_a_scan_has_its_seconds_unless_steps_are_told():
     assert Adapting(steps=5, seconds=7).bound(CPU, scans=3) == 7
 
 
+def test_a_device_has_its_pace_where_none_is_told():
+    gpu = torch.device("cuda")
+    assert tuple(Adapting().pace(CPU)) == (1e-4, 2, 48)
+    assert tuple(Adapting().pace(gpu)) == (3e-4, 12, 64)
+    assert tuple(Adapting(rate=1e-3, patches=5, size=32).pace(gpu)) == (1e-3, 5, 32)
+
+
+def test_the_record_tells_the_pace(model, example):
+    record = Adapter(model, Adapting(steps=1, size=16), CPU)([example]).record
+    assert (record["rate"], record["patches_per_step"]) == (1e-4, 2)
+
+
 def test_samples_are_learnt_for_where_they_are_asked_for(enhance, thick):
     sampled = enhance(thick, adapt=FEW, samples=2)
     assert told(sampled)["again"] == 0.5
