@@ -5,14 +5,12 @@
 Every case of `benchmarks.compare` with thick slices: scores, seconds, the steps that there was time for and what the
 held-out part of the scan foretold. ``self-supervised`` is the same network, from random weights, that learns from the
 scan alone, as ECLARE and SMORE do; it gets five times the seconds. ``study`` is one model, adapted as `medidiff adapt`
-does to scans of all heads in ``--study``, which enhances cases that it has not seen. Rows are on disk as soon as they
-are known; several processes may share the work: ``--part 1/2``. ``summary.md`` puts together all parts that are there.
+does to scans of all heads in ``--study`` (their noise is estimated), which enhances cases that it has not seen. Rows
+are on disk as soon as they are known; several processes may share the work: ``--part 1/2``. ``summary.md`` puts
+together all parts that are there.
 """
 
 import argparse
-import csv
-import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,26 +18,23 @@ from typing import Any
 
 import torch
 
+from benchmarks.adaptation_tables import ADAPTED, ALONE, STUDY, read, summary
 from benchmarks.cases import Case, cropped, load_heads, measure, noisy, specs_of
 from benchmarks.compare import COLUMNS, Clock, fits, recorded
 from benchmarks.methods import compare, enhanced, image_of, row
 from benchmarks.scoring import Scorer
-from benchmarks.tables import OURS
 from medidiff.errors import InputError
 from medidiff.models import Model, build_network, load_model
 from medidiff.tasks import Adapting, Result, adapt_model
 from medidiff.tasks.device import choose_device
 
-__all__ = ["FROM_NOTHING", "main", "read", "summary", "untrained"]
+__all__ = ["FROM_NOTHING", "main", "untrained"]
 
-ADAPTED, ALONE, STUDY = "adapted", "self-supervised", "study"
-METHODS = ("cubic+DC", "TV", OURS, ADAPTED, STUDY, ALONE)
 ALL_COLUMNS = (*COLUMNS, "site", "used", "steps", "foretold", "all_the_way", "reason")
 FROM_NOTHING = Adapting(rate=5e-4, warm_up=100, noisy_start=100)
 """How a network learns that knows nothing; without noise at the start it was seen to stay at zero for long."""
 LONGER = 5
 """Times the seconds of an adaptation that a network from nothing gets."""
-Rows = Sequence[Mapping[str, str]]
 Way = Callable[[Case], tuple[Result, Mapping[str, Any]]]
 """To an enhanced case, and what was said of adapting."""
 
@@ -53,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     kinds = {"spacings": options.spacing, "profiles": options.profile}
     heads = load_heads(options.data, limit=options.limit)
     names = [head.name for head in heads]
+    _refuse_known(options.study, names)
     heads = [cropped(head, options.crop) for head in heads] if options.crop else heads
     specs = specs_of(heads, axes_per_head=options.axes_per_head, **kinds)
     weights, notes = fits(options, specs, names, {**kinds, "isotropic": ()}, device, options.noise)
@@ -72,6 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     return Path(options.output)
 
 
+def _refuse_known(study: Path | None, names: Sequence[str]) -> None:
+    """A study's model is scored on heads that it has not seen."""
+    known = {path.name.split(".")[0] for path in study.iterdir()} & set(names) if study else ()
+    if known:
+        raise InputError("heads to score are in the study", where=str(study), found=", ".join(sorted(known)))
+
+
 def untrained(model: Model, seed: int = 0) -> Model:
     """Give the network of a model random weights; its last layer is born as zero, so it answers the upsampled scan."""
     torch.manual_seed(seed)
@@ -84,6 +87,7 @@ def _ways(options: argparse.Namespace, model: Model, device: torch.device) -> di
     tuned = Adapting(options.seconds, options.steps, options.rate, **told)
     longer = {"seconds": LONGER * tuned.bound(device), "steps": options.steps and LONGER * options.steps}
     alone = replace(FROM_NOTHING, rate=options.alone_rate or FROM_NOTHING.rate, **longer)
+    alone = replace(alone, patches=options.patches, size=options.size)
     ways: dict[str, Way] = {
         ADAPTED: lambda case: _told(enhanced(case, model, adapt=tuned)),
         ALONE: lambda case: _told(enhanced(case, untrained(model), adapt=alone)),
@@ -98,7 +102,8 @@ def _told(result: Result) -> tuple[Result, Mapping[str, Any]]:
 
 def _studying(options: argparse.Namespace, model: Model, tuned: Adapting, device: torch.device) -> Way:
     """Adapt a model to a study for each kind of slices, before any case is enhanced with it."""
-    specs = specs_of(load_heads(options.study), axes_per_head=1, spacings=options.spacing, profiles=options.profile)
+    heads = [cropped(head, options.crop) if options.crop else head for head in load_heads(options.study)]
+    specs = specs_of(heads, axes_per_head=1, spacings=options.spacing, profiles=options.profile)
     models: dict[tuple[str, str], tuple[Model, Mapping[str, Any]]] = {}
     for kind in sorted({spec.kind for spec in specs}):
         scans = [noisy(measure(spec, device), options.noise) for spec in specs if spec.kind == kind]
@@ -138,66 +143,6 @@ def _adapted(case: Case, name: str, way: Way) -> dict[str, Any]:
     facts = {"used": told["used"], "steps": told.get("steps"), "foretold": told.get("gain_db")}
     facts["all_the_way"] = told.get("gain_all_the_way_db")
     return {**scores, **facts, "reason": told.get("reason", "")}
-
-
-def read(folder: Path) -> Rows:
-    """Rows of all parts."""
-    rows: list[Mapping[str, str]] = []
-    for path in sorted(folder.glob("results-*.csv")):
-        with path.open(newline="") as file:
-            rows += csv.DictReader(file)
-    return rows
-
-
-def summary(rows: Rows) -> str:
-    """Tables of the means, of the differences, and of every case, in Markdown."""
-    cases: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
-    for one in rows:
-        cases[one["site"], one["slices"], one["profile"], one["head"], one["axis"]][one["method"]] = float(one["psnr"])
-    whole = {key: found for key, found in cases.items() if {OURS, ADAPTED} <= set(found)}
-    groups: dict[tuple[str, ...], list[dict[str, float]]] = defaultdict(list)
-    for key, found in whole.items():
-        for group in ((*key[:3],), (key[0], "all", "all"), ("all", "all", "all")):
-            groups[group].append(found)
-    lines = ["# Adapting: PSNR in the head, dB", "", *_table(groups), "", *_seconds(rows), "", "## Every case", ""]
-    lines += [f"| site | slices | profile | head | axis | {' | '.join(METHODS)} |", "| --- " * (5 + len(METHODS)) + "|"]
-    lines += [f"| {' | '.join(key)} | {_figures(found)} |" for key, found in sorted(whole.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _table(groups: Mapping[tuple[str, ...], Sequence[Mapping[str, float]]]) -> list[str]:
-    titles = ("site", "slices", "profile", "n", *METHODS, "adapted - plain (worst)", "- best classical", "- alone")
-    lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
-    for key, found in sorted(groups.items()):
-        means = {name: _mean([f[name] for f in found if name in f]) for name in METHODS}
-        gains = [f[ADAPTED] - f[OURS] for f in found]
-        classical = [f[ADAPTED] - max(f["cubic+DC"], f["TV"]) for f in found]
-        alone = [f[ADAPTED] - f[ALONE] for f in found if ALONE in f]
-        gained = f"{_mean(gains):+.2f} ({min(gains):+.2f}) | {_mean(classical):+.2f} | {_mean(alone):+.2f}"
-        lines.append(f"| {' | '.join(key)} | {len(found)} | {_figures(means)} | {gained} |")
-    return lines
-
-
-def _seconds(rows: Rows) -> list[str]:
-    """Seconds, steps and refusals of each method."""
-    lines = ["| method | n | seconds | steps | not used |", "| --- | --- | --- | --- | --- |"]
-    for name in METHODS:
-        mine = [one for one in rows if one["method"] == name]
-        steps = _mean([float(one["steps"]) for one in mine if one["steps"]])
-        refused = sum(one["used"] == "False" for one in mine)
-        if mine:
-            seconds = _mean([float(one["seconds"]) for one in mine])
-            told = "" if math.isnan(steps) else f"{steps:.0f}"
-            lines.append(f"| {name} | {len(mine)} | {seconds:.2f} | {told} | {refused} |")
-    return lines
-
-
-def _figures(values: Mapping[str, float]) -> str:
-    return " | ".join(f"{values[name]:.2f}" if name in values else "" for name in METHODS)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else math.nan
 
 
 def _parser() -> argparse.ArgumentParser:

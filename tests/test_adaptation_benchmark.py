@@ -7,11 +7,13 @@ import pytest
 import torch
 from scipy import ndimage
 
-from benchmarks import adaptation, compare, methods
+from benchmarks import adaptation, adaptation_tables, compare, methods
 from benchmarks.cases import Spec, load_heads, measure, noisy
+from medidiff.errors import InputError
 from medidiff.io import write_nifti
-from medidiff.models import load_model
+from medidiff.models import Model, load_model
 from medidiff.physics.noise import head_brightness
+from medidiff.tasks import Adapting
 from medidiff.volume import Geometry, Volume
 from tests.toy import make_model
 
@@ -59,9 +61,9 @@ def run(tmp_path_factory):
 
 
 def test_every_method_has_a_row_of_every_case(run):
-    rows = adaptation.read(run)
+    rows = adaptation_tables.read(run)
     assert len(rows) == 2 * 8
-    assert {row["method"] for row in rows} >= set(adaptation.METHODS)
+    assert {row["method"] for row in rows} >= set(adaptation_tables.METHODS)
     assert all(np.isfinite(float(row["psnr"])) and float(row["seconds"]) >= 0 for row in rows)
     assert {(row["head"], row["site"]) for row in rows} == {
         ("ds000011_sub-90_T1w", "left out"),
@@ -70,7 +72,7 @@ def test_every_method_has_a_row_of_every_case(run):
 
 
 def test_adaptations_say_what_they_did_and_the_network_from_nothing_gets_longer(run):
-    rows = adaptation.read(run)
+    rows = adaptation_tables.read(run)
     steps = {row["method"]: row["steps"] for row in rows}
     assert (steps["adapted"], steps["self-supervised"], steps["TV"]) == ("1", "5", "")
     assert all(row["used"] in ("True", "False") and row["foretold"] for row in rows if row["steps"])
@@ -78,11 +80,55 @@ def test_adaptations_say_what_they_did_and_the_network_from_nothing_gets_longer(
 
 def test_the_summary_has_all_parts_and_reckons_from_the_same_cases(run):
     text = (run / "summary.md").read_text()
-    rows = {(row["head"], row["method"]): float(row["psnr"]) for row in adaptation.read(run)}
+    rows = {(row["head"], row["method"]): float(row["psnr"]) for row in adaptation_tables.read(run)}
     gains = [rows[head, "adapted"] - rows[head, "ours"] for head in ("ds000011_sub-90_T1w", "niimath_T1w")]
     (line,) = [line for line in text.splitlines() if line.startswith("| all | all | all | 2 |")]
     assert f"{np.mean(gains):+.2f} ({min(gains):+.2f})" in line
     assert "ds000011_sub-90_T1w | " in text
+
+
+def test_a_table_leaves_open_what_was_not_run():
+    facts = {"site": "known", "slices": "5 mm", "profile": "rect", "head": "a", "axis": "z"}
+    facts |= {"steps": "", "used": "", "seconds": "1"}
+    scores = {"cubic+DC": 20.0, "TV": 21.0, "ours": 24.0, "study": 24.5}
+    text = adaptation_tables.summary([{**facts, "method": name, "psnr": str(psnr)} for name, psnr in scores.items()])
+    assert "| known | 5 mm | rect | 1 | 20.00 | 21.00 | 24.00 |  | 24.50 |  |  |  |  | +0.50 (+0.50) |" in text
+    assert "nan" not in text
+
+
+def test_a_study_enhances_with_the_model_of_its_kind_and_tells_what_it_learnt(monkeypatch, tmp_path):
+    head = load_heads(_folder(tmp_path))[0]
+    scans = [measure(Spec(head, axis, 4.0, "rect"), torch.device("cpu")) for axis in (1, 2)]
+    model = load_model(make_model(tmp_path / "toy"))
+    better = Model(model.network, {**model.card, "adapted": {"steps": 9, "gain_db": 0.4}})
+    given: dict[str, Any] = {}
+
+    def adapted(volumes, *_, **how):
+        given.update(how, many=len(volumes))
+        return better
+
+    monkeypatch.setattr(adaptation, "adapt_model", adapted)
+    found, told = adaptation._studied(scans, model, Adapting(steps=9), 0.0)
+    assert (found, told) == (better, {"used": True, "steps": 9, "gain_db": 0.4})
+    assert (given["many"], given["profile"], given["noise"]) == (2, "rect", 0.0)
+
+
+def test_a_study_that_has_nothing_to_teach_leaves_the_model_as_it_is(monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise InputError("the scans have nothing to teach this model", found="-0.1 dB")
+
+    head = load_heads(_folder(tmp_path))[0]
+    model = load_model(make_model(tmp_path / "toy"))
+    monkeypatch.setattr(adaptation, "adapt_model", refuse)
+    scans = [measure(Spec(head, 2, 4.0, "rect"), torch.device("cpu"))]
+    assert adaptation._studied(scans, model, Adapting(), None) == (model, {"used": False, "reason": "-0.1 dB"})
+
+
+def test_heads_to_score_may_not_be_in_the_study(tmp_path):
+    folder = _folder(tmp_path)
+    told = ["--data", folder, "--fit-data", folder, "--study", folder, "--output", tmp_path / "out"]
+    with pytest.raises(InputError, match="heads to score are in the study"):
+        adaptation.main([str(word) for word in told])
 
 
 def test_noise_is_that_of_the_head_and_every_method_is_told(monkeypatch, tmp_path):

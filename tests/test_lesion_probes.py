@@ -154,7 +154,7 @@ def test_the_program_keeps_rows_pictures_and_tables(tmp_path):
     assert again == told
 
 
-@pytest.mark.parametrize(("words", "how"), [((), None), (("--adapt", "--adapt-seconds", "7"), Adapting(seconds=7.0))])
+@pytest.mark.parametrize(("words", "how"), [((), None), (("--adapt-seconds", "7"), Adapting(seconds=7.0))])
 def test_every_image_is_adapted_to_where_that_is_asked_for(case, monkeypatch, tmp_path, words, how):
     asked = []
 

@@ -22,10 +22,10 @@ def noised(r0: Tensor, generator: Generator, *, pure: float, blind: bool = False
         On the device of ``r0``.
     pure
         Share of the batch, in sixteenths, that is noise and nothing else.
-    skew
-        Power of an even draw that random times are: below 1 there are more noisy ones, above 1 more clean ones.
     blind
         Zeros in the place of noise, all at time 1: what is learnt there is the mean (docs/decisions/0018).
+    skew
+        Power of an even draw that random times are: below 1 there are more noisy ones, above 1 more clean ones.
     """
     many = r0.shape[0]
     t = torch.rand(many, generator=generator, device=r0.device) ** skew

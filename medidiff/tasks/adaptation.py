@@ -74,6 +74,9 @@ class Adapting:
             raise UsageError("steps to adapt must be 1 or more", found=str(self.steps))
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError("seconds to adapt must be above 0", found=str(self.seconds))
+        for name in ("rate", "patches", "size"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise UsageError(f"{name} to adapt must be above 0", found=str(value))
 
     def pace(self, place: torch.device) -> Pace:
         """Rate, patches and size: what was asked for, and what suits the device where nothing was."""

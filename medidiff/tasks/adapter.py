@@ -159,15 +159,11 @@ class Adapter:
         return Adapted(chosen, record)
 
     def _told(self, losses: Sequence[float]) -> dict[str, Any]:
-        how, many = self.how, self.patches
-        drawn = {"patches_per_step": many, "again": how.again, "loyalty": how.loyalty, "texture": how.texture}
-        return {
-            "steps": len(losses),
-            "rate": self.tuning.rate,
-            "parameters": self.tuning.size,
-            **drawn,
-            "seed": self.seed,
-        }
+        how = self.how
+        drawn = {"patches_per_step": self.patches, "size": self.size, "again": how.again}
+        drawn |= {"loyalty": how.loyalty, "texture": how.texture}
+        tuned = {"rate": self.tuning.rate, "parameters": self.tuning.size}
+        return {"steps": len(losses), **tuned, **drawn, "seed": self.seed}
 
     def _learn(
         self, parts: Sequence[Part], until: float, general: General | None, progress: Callable[[float], None]

@@ -54,7 +54,9 @@ class Optimisation:
 
     ``again`` is for a diffusion: every pair is learnt at time 1, as a regression learns it (from nothing instead of
     noise after ``noisy_start`` steps, ``pure_noise`` has no say), and this share of the pairs once more at a random
-    time. ``skew`` is the power of an even draw that random times are: below 1 they are noisier.
+    time.
+
+    ``skew`` is the power of an even draw that random times are: below 1 they are noisier.
 
     ``passes`` is for a reconstruction: so many steps learn from one batch, each from the answer to the step before. So
     is ``hard``, the share of the masks of lines, for several coils, that are 6-fold or more, besides those that happen

@@ -186,7 +186,9 @@ def test_patches_that_do_not_fit_the_memory_are_fewer_or_smaller(model, example,
     assert found.record["patches_per_step"] == 1
 
 
-@pytest.mark.parametrize("options", [{"steps": 0}, {"seconds": 0.0}, {"seconds": -1.0}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"steps": 0}, {"seconds": 0.0}, {"seconds": -1.0}, {"rate": 0.0}, {"patches": 0}, {"size": -8}], ids=str
+)
 def test_adapting_for_nothing_is_refused(options):
     with pytest.raises(UsageError, match="to adapt must be"):
         Adapting(**options)
@@ -208,8 +210,10 @@ def test_a_device_has_its_pace_where_none_is_told():
 
 
 def test_the_record_tells_the_pace(model, example):
-    record = Adapter(model, Adapting(steps=1, size=16), CPU)([example]).record
-    assert (record["rate"], record["patches_per_step"]) == (1e-4, 2)
+    usual = Adapter(model, Adapting(steps=1), CPU)
+    assert (usual.size, usual([example]).record["rate"]) == (min(48, model.card["tile"]), 1e-4)
+    record = Adapter(model, Adapting(steps=1, size=16, patches=3), CPU)([example]).record
+    assert (record["rate"], record["patches_per_step"], record["size"]) == (1e-4, 3, 16)
 
 
 def test_samples_are_learnt_for_where_they_are_asked_for(enhance, thick):
