@@ -1,5 +1,6 @@
 """The benchmark of adapting: every method on every case, what each says of itself, and the tables."""
 
+from argparse import Namespace
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,30 @@ def test_a_table_leaves_open_what_was_not_run():
     text = adaptation_tables.summary([{**facts, "method": name, "psnr": str(psnr)} for name, psnr in scores.items()])
     assert "| known | 5 mm | rect | 1 | 20.00 | 21.00 | 24.00 |  | 24.50 |  |  |  |  | +0.50 (+0.50) |" in text
     assert "nan" not in text
+
+
+def test_the_worst_of_several_cases_stands_beside_their_mean():
+    facts = {"site": "known", "slices": "5 mm", "profile": "rect", "axis": "z", "steps": "", "used": "", "seconds": "1"}
+    scores = {"a": {"ours": 24.0, "adapted": 24.5}, "b": {"ours": 25.0, "adapted": 24.9}}
+    rows = [
+        {**facts, "head": head, "method": name, "psnr": str(psnr)}
+        for head, found in scores.items()
+        for name, psnr in found.items()
+    ]
+    assert "| known | 5 mm | rect | 2 |  |  | 24.50 | 24.70 |  |  | +0.20 (-0.10) |" in adaptation_tables.summary(rows)
+
+
+def test_cases_are_enhanced_with_the_study_s_model(monkeypatch, tmp_path):
+    (tmp_path / "study").mkdir()
+    head = load_heads(_folder(tmp_path))[0]
+    _folder(tmp_path / "study")
+    used = []
+    monkeypatch.setattr(adaptation, "_studied", lambda scans, model, how, noise: ("studied", {"steps": len(scans)}))
+    monkeypatch.setattr(adaptation, "enhanced", lambda case, model: used.append(model))
+    options = Namespace(study=tmp_path / "study", crop=None, spacing=[4.0], profile=["rect"], noise=0.0)
+    way = adaptation._studying(options, load_model(make_model(tmp_path / "toy")), Adapting(), torch.device("cpu"))
+    assert way(measure(Spec(head, 1, 4.0, "rect"), torch.device("cpu"))) == (None, {"steps": 1})
+    assert used == ["studied"]
 
 
 def test_a_study_enhances_with_the_model_of_its_kind_and_tells_what_it_learnt(monkeypatch, tmp_path):
