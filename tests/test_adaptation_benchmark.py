@@ -117,8 +117,8 @@ def test_cases_are_enhanced_with_the_study_s_model(monkeypatch, tmp_path):
     monkeypatch.setattr(adaptation, "enhanced", lambda case, model: used.append(model))
     options = Namespace(study=tmp_path / "study", crop=None, spacing=[4.0], profile=["rect"], noise=0.0)
     way = adaptation._studying(options, load_model(make_model(tmp_path / "toy")), Adapting(), torch.device("cpu"))
-    assert way(measure(Spec(head, 1, 4.0, "rect"), torch.device("cpu"))) == (None, {"steps": 1})
-    assert used == ["studied"]
+    _, told = way(measure(Spec(head, 1, 4.0, "rect"), torch.device("cpu")))
+    assert (told, used) == ({"steps": 1}, ["studied"])
 
 
 def test_a_study_enhances_with_the_model_of_its_kind_and_tells_what_it_learnt(monkeypatch, tmp_path):
