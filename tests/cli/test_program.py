@@ -45,8 +45,14 @@ def options(command):
 
 
 def start(*arguments):
+    """Start it as a terminal does; in the background a shell tells its children to ignore Ctrl-C, and those theirs."""
     program = [sys.executable, "-m", "tests.cli.slow_enhance", *map(str, arguments)]
-    return subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(program, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=_hear_ctrl_c)
+
+
+def _hear_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("request_to_stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
