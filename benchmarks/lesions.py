@@ -6,8 +6,7 @@ Soft spheres of 2 to 8 mm, bright and dark, are put into brain tissue at random 
 measured in thick slices with and without them, and both measurements are enhanced; so are they by cubic + DC, and by
 the pseudo-inverse, which is what the measurement alone determines. What a method makes of a lesion is the difference of
 its two images. Without lesions, blobs are counted that the truth does not have. Rows are on disk as soon as they are
-known; ``--part 1/2`` shares the work, and ``--summarise`` puts the rows of all parts together. With ``--adapt-seconds``
-the model is adapted to each image, with lesions and without: the difference of the two holds that of two tunings, too.
+known; ``--part 1/2`` shares the work, and ``--summarise`` puts the rows of all parts together.
 """
 
 import argparse
@@ -31,7 +30,6 @@ from medidiff.evaluation.baselines import cubic_dc
 from medidiff.evaluation.lesions import Lesion, tissue
 from medidiff.models import load_model
 from medidiff.physics import project
-from medidiff.tasks import Adapting
 from medidiff.tasks.device import choose_device
 
 __all__ = ["CUBIC", "INVERSE", "Enhance", "enhancer", "main", "methods_of", "probe"]
@@ -53,8 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
 
 def _run(options: argparse.Namespace) -> None:
     device, clock = choose_device(options.device), Clock(options.budget)
-    adapt = Adapting(seconds=options.adapt_seconds) if options.adapt_seconds else None
-    ours = enhancer(options.model, options.detail, adapt)
+    ours = enhancer(options.model, options.detail)
     part, parts = (int(n) for n in options.part.split("/"))
     heads = [
         cropped(head, options.crop) if options.crop else head for head in load_heads(options.data, limit=options.limit)
@@ -80,12 +77,12 @@ def _run(options: argparse.Namespace) -> None:
             )
 
 
-def enhancer(name: str, detail: float = 0.0, adapt: Adapting | None = None) -> Enhance:
-    """Our posterior mean on the truth's grid, noise-free; with ``detail`` 1 a sample; each image perhaps adapted to."""
+def enhancer(name: str, detail: float = 0.0) -> Enhance:
+    """Our posterior mean on the truth's grid, noise-free; with ``detail`` 1 a sample."""
     model = load_model(name)
 
     def enhance(case: Case) -> Array:
-        result = enhanced(case, model, detail=detail, adapt=adapt)
+        result = enhanced(case, model, detail=detail)
         return result.volume.array
 
     return enhance
@@ -152,7 +149,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", nargs="+", default=["gaussian"])
     parser.add_argument("--axes-per-head", type=int, default=1)
     parser.add_argument("--detail", type=float, default=0.0, help="of ours: 0 for the mean, 1 for a sample")
-    parser.add_argument("--adapt-seconds", type=float, help="adapt the model to every image anew, for so long")
     parser.add_argument("--contrast", type=float, default=0.3, help="of a lesion, over the local brightness")
     parser.add_argument("--each", type=int, default=4, help="lesions of each size and sign in one head, at most")
     parser.add_argument("--repeats", type=int, default=2, help="times that lesions are put at other places")

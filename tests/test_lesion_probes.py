@@ -2,7 +2,6 @@
 
 import csv
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from medidiff.io.nifti import read_nifti, write_nifti
 from medidiff.metrics import data_range_of, head_region
 from medidiff.physics import consistent
 from medidiff.posterior import agreeing, settled
-from medidiff.tasks import Adapting
 from medidiff.volume import Geometry, Volume
 from tests.conftest import ROOT
 from tests.toy import make_model
@@ -152,22 +150,6 @@ def test_the_program_keeps_rows_pictures_and_tables(tmp_path):
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
     again = lesions.main([*options.split(), "--summarise"])
     assert again == told
-
-
-@pytest.mark.parametrize(("words", "how"), [((), None), (("--adapt-seconds", "7"), Adapting(seconds=7.0))])
-def test_every_image_is_adapted_to_where_that_is_asked_for(case, monkeypatch, tmp_path, words, how):
-    asked = []
-
-    def enhanced(given, model, **options):
-        asked.append(options["adapt"])
-        return SimpleNamespace(volume=given.spec.head.volume)
-
-    monkeypatch.setattr(lesions, "enhanced", enhanced)
-    write_nifti(head().volume, tmp_path / "niimath_T1w.nii", description="test")
-    told = {"--data": tmp_path, "--output": tmp_path / "out", "--model": make_model(tmp_path / "toy", tile=48)}
-    few = ["--device", "cpu", "--spacing", "4", "--each", "1", "--repeats", "1", "--crop", "66"]
-    lesions.main([*(str(word) for pair in told.items() for word in pair), *few, *words])
-    assert asked == [how] * 2
 
 
 @pytest.mark.slow
